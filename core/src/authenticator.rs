@@ -1,0 +1,82 @@
+//! The one trait of the gateway.
+
+use async_trait::async_trait;
+
+use crate::{AuthRequest, Change, Outcome, Rejection, Search, SearchOutcome, Verdict};
+
+/// Anything that can answer "who is this?": one user base, a pool of child
+/// modules, a cache in front of either, or the whole gateway.
+///
+/// Each layer of the gateway is an `Authenticator` around another one and
+/// knows only the trait beneath it.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// Answers a `check` or a `lookup`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] means that nobody could decide. It is never a wrong
+    /// password: that is an answer, [`Verdict::Rejected`].
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable>;
+
+    /// Makes a `set` or a `del`. When it returns [`Outcome::Done`], the change
+    /// is on disk (or acknowledged by the base that keeps it).
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the source could not be asked; whether the change
+    /// was made is then unknown.
+    async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
+        let _ = change;
+        Ok(Outcome::Refused(Rejection::unsupported()))
+    }
+
+    /// Lists users.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the source could not be asked.
+    async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
+        let _ = search;
+        Ok(SearchOutcome::Refused(Rejection::unsupported()))
+    }
+}
+
+/// Nobody could decide. Every protocol turns this into "try again later",
+/// none into "wrong password".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {detail}")]
+pub struct Unavailable {
+    /// What kind of trouble, for statistics and for the log's reason id.
+    pub kind: UnavailableKind,
+    /// One line for the log, naming the source and, where one helps, the
+    /// setting to change. Never holds a secret.
+    pub detail: String,
+}
+
+impl Unavailable {
+    /// An `Unavailable` of this kind with one line for the log.
+    pub fn new(kind: UnavailableKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+/// Why nobody could decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum UnavailableKind {
+    /// The source itself says that it cannot answer now (`-DEAD`, a lost connection).
+    #[error("source-down")]
+    Dead,
+    /// The source broke the contract: garbage, a second reply, the wrong name, an early end.
+    #[error("source-fault")]
+    Fault,
+    /// Too many requests wait already, or this one waited too long.
+    #[error("overloaded")]
+    Overloaded,
+    /// The server is going down.
+    #[error("shutting-down")]
+    ShuttingDown,
+    /// No answer within the deadline (`authent_timeout`).
+    #[error("timeout")]
+    Timeout,
+}

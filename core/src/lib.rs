@@ -1,0 +1,35 @@
+//! The vocabulary of the dmail suite: what can be asked, what can be answered,
+//! and the types that make a bad question impossible to ask.
+//!
+//! This crate does no IO, starts no task and knows no protocol. Everything in
+//! it is a value:
+//!
+//! ```text
+//!   AuthRequest ──▶ Authenticator ──▶ Ok(Verdict)        somebody decided
+//!   (user, purpose,                 └▶ Err(Unavailable)  nobody could: try again later
+//!    origin)
+//! ```
+//!
+//! Start with [`Authenticator`]; then [`AuthRequest`] and [`Verdict`].
+
+pub mod config;
+pub mod framing;
+pub mod pattern;
+
+mod authenticator;
+mod change;
+mod name;
+mod request;
+mod search;
+mod secret;
+mod trace;
+mod verdict;
+
+pub use authenticator::{Authenticator, Unavailable, UnavailableKind};
+pub use change::{Action, Change, Outcome};
+pub use name::{Domain, DropName, NameError, Username};
+pub use request::{AuthRequest, Origin, Purpose, Service};
+pub use search::{Found, Hit, Search, SearchOutcome};
+pub use secret::Secret;
+pub use trace::{Step, Trace};
+pub use verdict::{Account, DropPath, Info, InfoError, Rejection, RejectionKind, Uid, Verdict};

@@ -1,0 +1,106 @@
+//! What is asked of the gateway.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::{Secret, Trace, Username};
+
+/// One question: is this the user's password, or who is this user?
+#[derive(Debug, Clone)]
+pub struct AuthRequest {
+    /// Above the mapping layer: the name as the client gave it. Below: the
+    /// canonical name, as the source knows it.
+    pub user: Username,
+    /// What the answer is for.
+    pub purpose: Purpose,
+    /// Who asks, and from where.
+    pub origin: Origin,
+    /// If present, each layer writes down what it did (`dmail explain`).
+    pub trace: Option<Arc<Trace>>,
+}
+
+impl AuthRequest {
+    /// A login: does `secret` belong to `user`?
+    #[must_use]
+    pub fn check(user: Username, secret: Secret, origin: Origin) -> Self {
+        Self { user, purpose: Purpose::Check(secret), origin, trace: None }
+    }
+
+    /// A question without a password: does `user` exist, and where is the mail?
+    #[must_use]
+    pub fn lookup(user: Username, origin: Origin) -> Self {
+        Self { user, purpose: Purpose::Lookup, origin, trace: None }
+    }
+
+    /// Writes down what a layer did, if anybody wants to know. The text is
+    /// made only then.
+    pub fn note(&self, layer: &'static str, text: impl FnOnce() -> String) {
+        if let Some(trace) = &self.trace {
+            trace.note(layer, text());
+        }
+    }
+}
+
+/// What an [`AuthRequest`] wants to know.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// `check`: verify this password.
+    Check(Secret),
+    /// `lookup`: find the account; nobody is logging in.
+    Lookup,
+}
+
+/// Who asks, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Address that the client connected from. `None` for a local command.
+    pub client: Option<IpAddr>,
+    /// Address that the client connected to: selects a `vdomain` by IP.
+    pub local: Option<IpAddr>,
+    /// Which program asks.
+    pub service: Service,
+}
+
+impl Origin {
+    /// A question of ours, from this machine.
+    #[must_use]
+    pub fn local(service: Service) -> Self {
+        Self { client: None, local: None, service }
+    }
+}
+
+/// The program on whose behalf a request is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// The command line and the administration tools.
+    Admin,
+    /// A program that speaks the line protocol.
+    Line,
+    /// DPOP.
+    Pop3,
+    /// DSMTP.
+    Smtp,
+}
+
+impl Service {
+    /// All services, for command lines and tables.
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Line, Self::Pop3, Self::Smtp];
+
+    /// The name in logs and on command lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Line => "line",
+            Self::Pop3 => "pop3",
+            Self::Smtp => "smtp",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

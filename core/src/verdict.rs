@@ -1,0 +1,192 @@
+//! What a source answers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::Username;
+
+/// Somebody decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// `+OK`: the password is right, or the user exists.
+    Accepted(Arc<Account>),
+    /// `-ERR`: it is not, or there is none.
+    Rejected(Rejection),
+}
+
+impl Verdict {
+    /// An acceptance of this account.
+    #[must_use]
+    pub fn accepted(account: Account) -> Self {
+        Self::Accepted(Arc::new(account))
+    }
+}
+
+/// A user, as a source describes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name, as the source spells it.
+    pub name: Username,
+    /// Where the mail lies.
+    pub drop: DropPath,
+    /// Who owns the drop file.
+    pub uid: Option<Uid>,
+    /// Everything else that the source said.
+    pub info: Info,
+}
+
+impl Account {
+    /// An account of which only the name is known; dmail.conf says the rest.
+    #[must_use]
+    pub fn named(name: Username) -> Self {
+        Self { name, drop: DropPath::Config, uid: None, info: Info::default() }
+    }
+}
+
+/// Where an account's drop file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DropPath {
+    /// The word `config`: the server builds the path from dmail.conf.
+    Config,
+    /// A full path, with the file name.
+    File(PathBuf),
+}
+
+/// The owner of a drop file. Number 0 means "no owner is given", never root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Uid {
+    /// A name of the operating system's user base.
+    Name(String),
+    /// A number.
+    Number(u32),
+}
+
+/// The info fields of an account, `label="value"`, in the source's order.
+///
+/// A label has no blank, `=` or `"`; a value has no line end or NUL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Info(Vec<(Box<str>, Box<str>)>);
+
+impl Info {
+    /// Adds a field, or replaces the one with this label.
+    ///
+    /// # Errors
+    ///
+    /// If the label or the value cannot be written as `label="value"`.
+    pub fn set(&mut self, label: &str, value: &str) -> Result<(), InfoError> {
+        let bad_label = |c: char| c.is_whitespace() || c.is_control() || c == '=' || c == '"';
+        if label.is_empty() || label.contains(bad_label) {
+            return Err(InfoError::Label);
+        }
+        if value.contains(['\r', '\n', '\0']) {
+            return Err(InfoError::Value);
+        }
+        match self.0.iter_mut().find(|(known, _)| &**known == label) {
+            Some((_, old)) => *old = value.into(),
+            None => self.0.push((label.into(), value.into())),
+        }
+        Ok(())
+    }
+
+    /// The value of this label.
+    #[must_use]
+    pub fn get(&self, label: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == label).map(|(_, value)| value)
+    }
+
+    /// All fields, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(label, value)| (&**label, &**value))
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where mail goes instead of the mailbox (`fwd`), if anywhere.
+    #[must_use]
+    pub fn forward(&self) -> Option<&str> {
+        self.get("fwd").filter(|forward| !forward.is_empty())
+    }
+}
+
+/// Why an info field cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InfoError {
+    /// A label with a blank, `=`, a quote, or nothing at all.
+    #[error("an info label has no blank, no '=' and no quote")]
+    Label,
+    /// A value with a line end or NUL.
+    #[error("an info value has no line end")]
+    Value,
+}
+
+/// A "no", with the source's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// What kind of no.
+    pub kind: RejectionKind,
+    /// The source's reason, for the log and for administrators. Clients that
+    /// are not logged in get the same text for every kind.
+    pub text: String,
+}
+
+impl Rejection {
+    /// A rejection of this kind.
+    pub fn new(kind: RejectionKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
+    /// The answer to a verb that a source does not have.
+    #[must_use]
+    pub fn unsupported() -> Self {
+        Self::new(RejectionKind::Unsupported, "this user base does not support the command")
+    }
+
+    /// The original's one text for a wrong password and for an unknown user.
+    #[must_use]
+    pub fn not_verified(user: &Username) -> Self {
+        let text = format!("{user} password wrong or not a valid user");
+        Self::new(RejectionKind::NotVerified, text)
+    }
+
+    /// The original's answer to a lookup of somebody who is not there.
+    #[must_use]
+    pub fn unknown_user(user: &Username) -> Self {
+        Self::new(RejectionKind::UnknownUser, format!("{user} does not exist"))
+    }
+}
+
+/// What kind of "no" a [`Rejection`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RejectionKind {
+    /// A name, password or value that the source could not be asked about.
+    BadInput,
+    /// The user is known but may not do this (from there, now, or at all).
+    NotAllowed,
+    /// The password is wrong, or (a module does not say) there is no such user.
+    NotVerified,
+    /// Too many wrong passwords lately; the source was not asked.
+    Throttled,
+    /// There is no such user.
+    UnknownUser,
+    /// The source does not have this verb.
+    Unsupported,
+}
+
+impl RejectionKind {
+    /// The reason id of the log: stable, one word.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::BadInput => "bad-input",
+            Self::NotAllowed => "not-allowed",
+            Self::NotVerified => "not-verified",
+            Self::Throttled => "throttled",
+            Self::UnknownUser => "unknown-user",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
