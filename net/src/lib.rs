@@ -1,1 +1,20 @@
-//! net
+//! The IO shell that the servers share: accept, limits, bounded lines with
+//! deadlines, and the way to stop.
+//!
+//! It knows no protocol. `smtp`, `pop` and `tcpauth` bring their sessions:
+//!
+//! ```text
+//!   listener ──▶ serve ──▶ Slots (limits) ──▶ a task: Connection ◀──▶ session
+//!                   ▲                             ▲
+//!                   └────────── Shutdown ─────────┘
+//! ```
+
+mod connection;
+mod listener;
+mod shutdown;
+mod slots;
+
+pub use connection::{Connection, ReadError, WriteError};
+pub use listener::{Peer, Policy, bind, serve};
+pub use shutdown::Shutdown;
+pub use slots::{Limits, Refusal, Slot, Slots};

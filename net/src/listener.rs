@@ -1,0 +1,130 @@
+//! Accepting connections within limits, until the server is asked to stop.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::{Shutdown, Slots};
+
+/// Connections that the kernel keeps for us while we are busy.
+const BACKLOG: u32 = 1024;
+/// Pauses after an accept that failed, for instance for want of descriptors.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Both ends of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the client connected from.
+    pub client: SocketAddr,
+    /// Where it connected to.
+    pub local: SocketAddr,
+}
+
+/// Whom a listener takes, and what it says to the others.
+#[derive(Clone)]
+pub struct Policy {
+    /// Name of the service in the log.
+    pub service: &'static str,
+    /// The counters; listeners of one service share them.
+    pub slots: Slots,
+    /// Sent to a client that finds no place, before the connection is closed.
+    pub busy: &'static [u8],
+    /// Whether a client at this address may connect at all. A client that may
+    /// not is closed without a word.
+    pub allow: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policy")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens a listening socket.
+///
+/// # Errors
+///
+/// The system's, for instance that the port is busy.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart must not wait for the old connections' TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Takes connections and runs `session` for each, until the server is asked to
+/// stop. The sessions go on after that; [`Shutdown::drain`] waits for them.
+pub async fn serve<S, F>(listener: TcpListener, policy: Policy, shutdown: Shutdown, session: S)
+where
+    S: Fn(TcpStream, Peer) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.asked() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                pause = FIRST_PAUSE;
+                admit(stream, client, &policy, &shutdown, &session);
+            }
+            Err(error) => {
+                let service = policy.service;
+                tracing::warn!(service, %error, "cannot accept a connection; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// Starts the session of one connection, or says why not.
+fn admit<S, F>(
+    stream: TcpStream,
+    client: SocketAddr,
+    policy: &Policy,
+    shutdown: &Shutdown,
+    session: &S,
+) where
+    S: Fn(TcpStream, Peer) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let service = policy.service;
+    let address = client.ip().to_canonical();
+    if !(policy.allow)(address) {
+        tracing::info!(service, client = %address, reason = "address", "connection refused");
+        return;
+    }
+    let slot = match policy.slots.take(address) {
+        Ok(slot) => slot,
+        Err(refusal) => {
+            tracing::info!(service, client = %address, reason = %refusal, "connection refused");
+            // The socket is new, so its buffer is empty: this cannot block.
+            let _ = stream.try_write(policy.busy);
+            return;
+        }
+    };
+    // Small replies wait for nobody.
+    let _ = stream.set_nodelay(true);
+    let Ok(local) = stream.local_addr() else {
+        return; // The client has gone already.
+    };
+    let session = session(stream, Peer { client, local });
+    shutdown.spawn_session(async move {
+        session.await;
+        drop(slot);
+    });
+}

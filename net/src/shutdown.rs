@@ -1,0 +1,52 @@
+//! Stopping: no new sessions, running ones finish, and all of it bounded.
+
+use std::time::Duration;
+
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::task::TaskTracker;
+
+/// One server process's way to stop. Clones share the state.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    asked: CancellationToken,
+    sessions: TaskTracker,
+}
+
+impl Shutdown {
+    /// A process that runs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the server was asked to stop.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
+    }
+
+    /// Waits until the server is asked to stop.
+    pub fn asked(&self) -> WaitForCancellationFuture<'_> {
+        self.asked.cancelled()
+    }
+
+    /// How many sessions are running.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Runs a session that [`drain`](Self::drain) waits for.
+    pub fn spawn_session(&self, session: impl Future<Output = ()> + Send + 'static) {
+        self.sessions.spawn(session);
+    }
+
+    /// Asks everybody to stop and waits for the running sessions, `patience`
+    /// at most. Returns how many were still running then.
+    pub async fn drain(&self, patience: Duration) -> usize {
+        self.asked.cancel();
+        self.sessions.close();
+        let _ = tokio::time::timeout(patience, self.sessions.wait()).await;
+        self.sessions.len()
+    }
+}
