@@ -18,6 +18,8 @@ pub mod pattern;
 
 mod authenticator;
 mod change;
+mod drop_path;
+mod info;
 mod name;
 mod request;
 mod search;
@@ -27,9 +29,11 @@ mod verdict;
 
 pub use authenticator::{Authenticator, Unavailable, UnavailableKind};
 pub use change::{Action, Change, Outcome};
+pub use drop_path::{HashSpool, drop_path};
+pub use info::{Info, InfoError};
 pub use name::{Domain, DropName, NameError, Username};
 pub use request::{AuthRequest, Origin, Purpose, Service};
 pub use search::{Found, Hit, Search, SearchOutcome};
 pub use secret::Secret;
 pub use trace::{Step, Trace};
-pub use verdict::{Account, DropPath, Info, InfoError, Rejection, RejectionKind, Uid, Verdict};
+pub use verdict::{Account, DropPath, Rejection, RejectionKind, Uid, Verdict};

@@ -1,21 +1,22 @@
 //! Secrets as a type.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 /// A password or token. It never prints, in any build, and its memory is wiped
-/// when the last copy goes.
+/// when the last clone goes; clones share it.
 ///
 /// [`expose`](Secret::expose) is the one word to grep for.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<Box<[u8]>>);
+pub struct Secret(Arc<Zeroizing<Box<[u8]>>>);
 
 impl Secret {
     /// Takes the bytes of a secret.
     #[must_use]
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
-        Self(Zeroizing::new(bytes.into()))
+        Self(Arc::new(Zeroizing::new(bytes.into())))
     }
 
     /// The bytes themselves, for whoever must check or send them.
@@ -45,6 +46,9 @@ mod tests {
     #[test]
     fn a_secret_never_prints() {
         let secret = Secret::new(*b"opensesame");
-        assert_eq!(format!("{secret:?} {secret:#?}"), "Secret(hidden) Secret(hidden)");
+        assert_eq!(
+            format!("{secret:?} {secret:#?}"),
+            "Secret(hidden) Secret(hidden)"
+        );
     }
 }

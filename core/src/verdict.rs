@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::Username;
+use crate::{Info, Username};
 
 /// Somebody decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,12 @@ impl Account {
     /// An account of which only the name is known; dmail.conf says the rest.
     #[must_use]
     pub fn named(name: Username) -> Self {
-        Self { name, drop: DropPath::Config, uid: None, info: Info::default() }
+        Self {
+            name,
+            drop: DropPath::Config,
+            uid: None,
+            info: Info::default(),
+        }
     }
 }
 
@@ -61,68 +66,6 @@ pub enum Uid {
     Number(u32),
 }
 
-/// The info fields of an account, `label="value"`, in the source's order.
-///
-/// A label has no blank, `=` or `"`; a value has no line end or NUL.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Info(Vec<(Box<str>, Box<str>)>);
-
-impl Info {
-    /// Adds a field, or replaces the one with this label.
-    ///
-    /// # Errors
-    ///
-    /// If the label or the value cannot be written as `label="value"`.
-    pub fn set(&mut self, label: &str, value: &str) -> Result<(), InfoError> {
-        let bad_label = |c: char| c.is_whitespace() || c.is_control() || c == '=' || c == '"';
-        if label.is_empty() || label.contains(bad_label) {
-            return Err(InfoError::Label);
-        }
-        if value.contains(['\r', '\n', '\0']) {
-            return Err(InfoError::Value);
-        }
-        match self.0.iter_mut().find(|(known, _)| &**known == label) {
-            Some((_, old)) => *old = value.into(),
-            None => self.0.push((label.into(), value.into())),
-        }
-        Ok(())
-    }
-
-    /// The value of this label.
-    #[must_use]
-    pub fn get(&self, label: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| *known == label).map(|(_, value)| value)
-    }
-
-    /// All fields, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(label, value)| (&**label, &**value))
-    }
-
-    /// Whether there is no field.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Where mail goes instead of the mailbox (`fwd`), if anywhere.
-    #[must_use]
-    pub fn forward(&self) -> Option<&str> {
-        self.get("fwd").filter(|forward| !forward.is_empty())
-    }
-}
-
-/// Why an info field cannot be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InfoError {
-    /// A label with a blank, `=`, a quote, or nothing at all.
-    #[error("an info label has no blank, no '=' and no quote")]
-    Label,
-    /// A value with a line end or NUL.
-    #[error("an info value has no line end")]
-    Value,
-}
-
 /// A "no", with the source's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
@@ -136,13 +79,19 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection of this kind.
     pub fn new(kind: RejectionKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self {
+            kind,
+            text: text.into(),
+        }
     }
 
     /// The answer to a verb that a source does not have.
     #[must_use]
     pub fn unsupported() -> Self {
-        Self::new(RejectionKind::Unsupported, "this user base does not support the command")
+        Self::new(
+            RejectionKind::Unsupported,
+            "this user base does not support the command",
+        )
     }
 
     /// The original's one text for a wrong password and for an unknown user.
