@@ -1,1 +1,23 @@
-//! authent
+//! The gateway: everything between a question and a user base.
+//!
+//! ```text
+//!   smtp, pop, tcpauth, the command line
+//!        │ AuthRequest
+//!        ▼
+//!   mapping ▶ throttle ▶ cache ▶ flight ▶ a source: pool ─▶ authent_process children
+//!                                                   or a backend in process
+//! ```
+//!
+//! Each layer is an [`Authenticator`](dmail_core::Authenticator) around the
+//! next one. Start reading at [`gateway`].
+
+pub mod cache;
+pub mod flight;
+pub mod gateway;
+pub mod helper;
+pub mod line;
+pub mod mapping;
+pub mod pool;
+pub mod throttle;
+
+mod keyed;
