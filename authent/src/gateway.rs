@@ -1,1 +1,55 @@
-//! x
+//! The gateway: the layers, put together. The one public constructor.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dmail_core::{
+    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict,
+};
+
+use crate::cache::{Cache, CacheConfig};
+use crate::flight::Flight;
+use crate::mapping::{Domains, Mapping};
+use crate::throttle::{Throttle, ThrottleConfig};
+
+/// Everything that the layers are told.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// For the mapping.
+    pub domains: Domains,
+    /// For the throttle.
+    pub throttle: ThrottleConfig,
+    /// For the cache. Its `by_address` holds for the flight, too.
+    pub cache: CacheConfig,
+}
+
+/// The whole gateway in front of one source.
+pub struct Gateway {
+    top: Mapping,
+}
+
+impl Gateway {
+    /// Stacks the layers upon `source`.
+    #[must_use]
+    pub fn new(source: Arc<dyn Authenticator>, config: GatewayConfig) -> Self {
+        let flight = Arc::new(Flight::new(source, config.cache.by_address));
+        let cache = Arc::new(Cache::new(flight, config.cache));
+        let throttle = Arc::new(Throttle::new(cache, config.throttle));
+        Self { top: Mapping::new(throttle, config.domains) }
+    }
+}
+
+#[async_trait]
+impl Authenticator for Gateway {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        self.top.authenticate(request).await
+    }
+
+    async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
+        self.top.change(change).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
+        self.top.search(search).await
+    }
+}

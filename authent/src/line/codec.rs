@@ -26,10 +26,7 @@ impl ReplyCodec {
     /// For replies of at most `max_reply` bytes a line.
     #[must_use]
     pub fn new(max_reply: usize, quoting: Quoting) -> Self {
-        Self {
-            framer: LineFramer::new(max_reply, Ending::LfOrCrLf),
-            quoting,
-        }
+        Self { framer: LineFramer::new(max_reply, Ending::LfOrCrLf), quoting }
     }
 }
 
@@ -37,10 +34,7 @@ impl RequestCodec {
     /// For requests of any allowed length.
     #[must_use]
     pub fn new(quoting: Quoting) -> Self {
-        Self {
-            framer: LineFramer::new(MAX_REQUEST_BYTES, Ending::LfOrCrLf),
-            quoting,
-        }
+        Self { framer: LineFramer::new(MAX_REQUEST_BYTES, Ending::LfOrCrLf), quoting }
     }
 }
 
@@ -73,9 +67,7 @@ impl Encoder<&Request> for ReplyCodec {
 
     fn encode(&mut self, request: &Request, target: &mut BytesMut) -> std::io::Result<()> {
         let mut line = Vec::new();
-        request
-            .write(&mut line, self.quoting)
-            .map_err(std::io::Error::other)?;
+        request.write(&mut line, self.quoting).map_err(std::io::Error::other)?;
         target.extend_from_slice(&line);
         Ok(())
     }
@@ -144,15 +136,8 @@ mod tests {
             buffer.extend_from_slice(&[*byte]);
             lines.extend(codec.decode(&mut buffer).expect("no IO"));
         }
-        assert_eq!(
-            codec.decode_eof(&mut buffer).expect("no IO"),
-            None,
-            "no LF, no answer"
-        );
-        let err = Reply {
-            status: Status::Err,
-            text: "no".into(),
-        };
+        assert_eq!(codec.decode_eof(&mut buffer).expect("no IO"), None, "no LF, no answer");
+        let err = Reply { status: Status::Err, text: "no".into() };
         assert_eq!(
             lines,
             [

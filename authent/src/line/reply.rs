@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use dmail_core::{Account, DropPath, Found, Hit, Info, Rejection, RejectionKind, Uid, Username};
+use dmail_core::{Account, DropPath, Found, Hit, Info, Uid, Username};
 
 /// Longest line that is accepted from a module by default (the original's
 /// reader takes 1 KB).
@@ -47,12 +47,18 @@ pub enum Status {
 /// How a module broke the contract. Whoever finds one drops the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
+    /// The module ended in the middle of its answer.
+    #[error("half an answer, and ended")]
+    Cut,
     /// A line that starts with none of the four words.
     #[error("a line that is no reply")]
     NotAReply,
     /// A line that is not UTF-8, or holds a NUL or a bare CR.
     #[error("a line with bytes that a reply does not have")]
     Bytes,
+    /// A line after the last line of a reply.
+    #[error("a second reply")]
+    SecondReply,
     /// A line over the limit (`authent_reply_max`).
     #[error("a line that is too long")]
     TooLong,
@@ -87,10 +93,7 @@ impl ReplyLine {
             "+DATA" => return Ok(Self::Data(DataLine(text.trim_start().to_owned()))),
             _ => return Err(Fault::NotAReply),
         };
-        Ok(Self::Final(Reply {
-            status,
-            text: text.trim_start().to_owned(),
-        }))
+        Ok(Self::Final(Reply { status, text: text.trim_start().to_owned() }))
     }
 
     /// Writes the line, with its LF. A line end inside becomes a blank.
@@ -105,26 +108,17 @@ impl ReplyLine {
 impl Reply {
     /// An `+OK` with some text.
     pub fn ok(text: impl Into<String>) -> Self {
-        Self {
-            status: Status::Ok,
-            text: text.into(),
-        }
+        Self { status: Status::Ok, text: text.into() }
     }
 
     /// An `-ERR` with its reason.
     pub fn err(reason: impl Into<String>) -> Self {
-        Self {
-            status: Status::Err,
-            text: reason.into(),
-        }
+        Self { status: Status::Err, text: reason.into() }
     }
 
     /// A `-DEAD` with its reason.
     pub fn dead(reason: impl Into<String>) -> Self {
-        Self {
-            status: Status::Dead,
-            text: reason.into(),
-        }
+        Self { status: Status::Dead, text: reason.into() }
     }
 
     /// The `+OK` of a `check` or `lookup`.
@@ -155,9 +149,7 @@ impl Reply {
     #[must_use]
     pub fn search_done(found: &Found) -> Self {
         let (items, scanned) = (found.hits.len(), found.scanned);
-        Self::ok(format!(
-            "Search Complete {items} items found out of {scanned}"
-        ))
+        Self::ok(format!("Search Complete {items} items found out of {scanned}"))
     }
 
     /// Writes the line, with its LF. A reason is cut to [`MAX_REASON_BYTES`].
@@ -185,19 +177,7 @@ impl Reply {
         let name = Username::parse(name.as_bytes()).map_err(|_| Fault::Fields)?;
         let drop = parse_drop(word().ok_or(Fault::Fields)?)?;
         let uid = word().map(parse_uid);
-        Ok(Account {
-            name,
-            drop,
-            uid,
-            info: parse_info(rest),
-        })
-    }
-
-    /// What a rejection by `status` `Err` means. The line does not say whether
-    /// the user is unknown or the password wrong, so `unknown` decides.
-    #[must_use]
-    pub fn to_rejection(&self, kind: RejectionKind) -> Rejection {
-        Rejection::new(kind, self.text.clone())
+        Ok(Account { name, drop, uid, info: parse_info(rest) })
     }
 }
 
@@ -220,10 +200,7 @@ impl DataLine {
     pub fn to_hit(&self) -> Result<Hit, Fault> {
         let (name, info) = self.0.split_once([' ', '\t']).unwrap_or((&self.0, ""));
         let user = Username::parse(name.as_bytes()).map_err(|_| Fault::Fields)?;
-        Ok(Hit {
-            user,
-            info: parse_info(info.trim_start()),
-        })
+        Ok(Hit { user, info: parse_info(info.trim_start()) })
     }
 }
 
@@ -233,9 +210,8 @@ fn parse_drop(word: &str) -> Result<DropPath, Fault> {
         return Ok(DropPath::Config);
     }
     let path = Path::new(word);
-    let stays = path
-        .components()
-        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let stays =
+        path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if path.is_absolute() && stays && path.file_name().is_some() {
         Ok(DropPath::File(PathBuf::from(word)))
     } else {
@@ -244,8 +220,7 @@ fn parse_drop(word: &str) -> Result<DropPath, Fault> {
 }
 
 fn parse_uid(word: &str) -> Uid {
-    word.parse()
-        .map_or_else(|_| Uid::Name(word.to_owned()), Uid::Number)
+    word.parse().map_or_else(|_| Uid::Name(word.to_owned()), Uid::Number)
 }
 
 /// The info after the uid: fields, or the oldest form, a bare forward address.
@@ -295,18 +270,10 @@ mod tests {
     fn accounts_are_read_from_every_form_of_the_ok_line() {
         let rows = [
             ("+OK bob config", Ok(account("bob", "config", None, ""))),
-            (
-                "+OK bob config 0",
-                Ok(account("bob", "config", Some(Uid::Number(0)), "")),
-            ),
+            ("+OK bob config 0", Ok(account("bob", "config", Some(Uid::Number(0)), ""))),
             (
                 "+OK bob /var/mail/bob bob",
-                Ok(account(
-                    "bob",
-                    "/var/mail/bob",
-                    Some(Uid::Name("bob".into())),
-                    "",
-                )),
+                Ok(account("bob", "/var/mail/bob", Some(Uid::Name("bob".into())), "")),
             ),
             (
                 r#"+OK ann@x.example config 0 name="Ann Lee" quota="5M""#,
@@ -320,17 +287,9 @@ mod tests {
             // The oldest form: a bare forward address.
             (
                 "+OK bob /m/bob 1001 b@y.example",
-                Ok(account(
-                    "bob",
-                    "/m/bob",
-                    Some(Uid::Number(1001)),
-                    r#"fwd="b@y.example""#,
-                )),
+                Ok(account("bob", "/m/bob", Some(Uid::Number(1001)), r#"fwd="b@y.example""#)),
             ),
-            (
-                "+OK  bob   config  ",
-                Ok(account("bob", "config", None, "")),
-            ),
+            ("+OK  bob   config  ", Ok(account("bob", "config", None, ""))),
             ("+OK", Err(Fault::Fields)),
             ("+OK bob", Err(Fault::Fields)),
             ("+OK bob relative/path", Err(Fault::DropPath)),
@@ -343,30 +302,18 @@ mod tests {
             };
             assert_eq!(reply.to_account(), expected, "{line}");
             if let Ok(account) = expected {
-                assert_eq!(
-                    Reply::account(&account).to_account(),
-                    Ok(account),
-                    "{line} read back"
-                );
+                assert_eq!(Reply::account(&account).to_account(), Ok(account), "{line} read back");
             }
         }
     }
 
     #[test]
     fn the_first_word_decides_what_a_line_is() {
-        let done = |status, text: &str| {
-            Ok(ReplyLine::Final(Reply {
-                status,
-                text: text.into(),
-            }))
-        };
+        let done = |status, text: &str| Ok(ReplyLine::Final(Reply { status, text: text.into() }));
         let rows: &[(&[u8], Result<ReplyLine, Fault>)] = &[
             (b"+OK", done(Status::Ok, "")),
             (b"+OK goodbye", done(Status::Ok, "goodbye")),
-            (
-                b"-ERR bob does not exist",
-                done(Status::Err, "bob does not exist"),
-            ),
+            (b"-ERR bob does not exist", done(Status::Err, "bob does not exist")),
             (b"-DEAD database down", done(Status::Dead, "database down")),
             (b"+DATA bob", Ok(ReplyLine::Data(DataLine("bob".into())))),
             (b"", Err(Fault::NotAReply)),

@@ -86,11 +86,7 @@ impl Request {
     /// If an argument cannot be carried exactly. `line` is then useless.
     pub fn write(&self, line: &mut Vec<u8>, quoting: Quoting) -> Result<(), NotCarriable> {
         match self {
-            Self::Check {
-                user,
-                secret,
-                client,
-            } => {
+            Self::Check { user, secret, client } => {
                 line.extend_from_slice(b"check ");
                 quoting.write(line, "user name", user.as_str().as_bytes())?;
                 line.push(b' ');
@@ -110,7 +106,7 @@ impl Request {
                 quoting.write(line, "user name", user.as_str().as_bytes())?;
             }
             Self::Search { pattern, from, max } => {
-                write_search(line, quoting, pattern, *from, *max)?
+                write_search(line, quoting, pattern, *from, *max)?;
             }
             Self::Set { user, secret, info } => {
                 line.extend_from_slice(b"set ");
@@ -123,6 +119,16 @@ impl Request {
         }
         line.push(b'\n');
         Ok(())
+    }
+
+    /// The secret that the request carries, if any.
+    #[must_use]
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Check { secret, .. } => Some(secret),
+            Self::Set { secret, .. } => secret.as_ref(),
+            _ => None,
+        }
     }
 
     /// Parses one line, without its end.
@@ -162,9 +168,7 @@ fn write_search(
     max: Option<usize>,
 ) -> Result<(), NotCarriable> {
     if pattern.starts_with('-') {
-        return Err(NotCarriable {
-            what: "search pattern",
-        });
+        return Err(NotCarriable { what: "search pattern" });
     }
     line.extend_from_slice(b"search ");
     quoting.write(line, "search pattern", pattern.as_bytes())?;
@@ -212,11 +216,7 @@ fn write_info(
     }
     let exact = quoting.percent || info.to_string().parse().as_ref() == Ok(info);
     let ascii = quoting.utf8 || quoting.percent || info.to_string().is_ascii();
-    if exact && ascii {
-        Ok(())
-    } else {
-        Err(NotCarriable { what: "info" })
-    }
+    if exact && ascii { Ok(()) } else { Err(NotCarriable { what: "info" }) }
 }
 
 fn parse_check(rest: &[u8], quoting: Quoting) -> Result<Request, RequestError> {
@@ -238,9 +238,7 @@ fn parse_set(rest: &[u8], quoting: Quoting) -> Result<Request, RequestError> {
     let (user, rest) = first_word(rest);
     let (secret, rest) = first_word(rest);
     if user.is_empty() || secret.is_empty() {
-        return Err(RequestError::Usage(
-            "set user password|(NULL) [label=\"value\" ...]",
-        ));
+        return Err(RequestError::Usage("set user password|(NULL) [label=\"value\" ...]"));
     }
     let secret = match secret {
         KEEP => None,
@@ -255,9 +253,7 @@ fn parse_set(rest: &[u8], quoting: Quoting) -> Result<Request, RequestError> {
 
 /// The info part of a `set`: nothing at all keeps the old fields.
 fn parse_info(rest: &[u8], quoting: Quoting) -> Result<Option<Info>, RequestError> {
-    let text = std::str::from_utf8(rest)
-        .map_err(|_| RequestError::Info)?
-        .trim_matches(' ');
+    let text = std::str::from_utf8(rest).map_err(|_| RequestError::Info)?.trim_matches(' ');
     if text.is_empty() {
         return Ok(None);
     }
@@ -286,9 +282,7 @@ fn parse_search(rest: &[u8], quoting: Quoting) -> Result<Request, RequestError> 
         let [name, value] = option else {
             return Err(usage);
         };
-        let value = std::str::from_utf8(value)
-            .ok()
-            .and_then(|value| value.parse().ok());
+        let value = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
         let value: usize = value.ok_or(usage)?;
         match *name {
             b"-from" => from = value,
@@ -305,18 +299,13 @@ fn parse_ip(word: &[u8]) -> Option<IpAddr> {
 
 /// The words of a line, which blanks and tabs separate.
 fn words(line: &[u8]) -> Vec<&[u8]> {
-    line.split(|byte| matches!(byte, b' ' | b'\t'))
-        .filter(|word| !word.is_empty())
-        .collect()
+    line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).collect()
 }
 
 /// The first word, and what follows it.
 fn first_word(line: &[u8]) -> (&[u8], &[u8]) {
     let line = line.trim_ascii_start();
-    let end = line
-        .iter()
-        .position(|byte| matches!(byte, b' ' | b'\t'))
-        .unwrap_or(line.len());
+    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
     line.split_at(end)
 }
 
@@ -332,14 +321,8 @@ mod tests {
         Secret::new(text.as_bytes())
     }
 
-    const PLAIN: Quoting = Quoting {
-        utf8: false,
-        percent: false,
-    };
-    const PERCENT: Quoting = Quoting {
-        utf8: false,
-        percent: true,
-    };
+    const PLAIN: Quoting = Quoting { utf8: false, percent: false };
+    const PERCENT: Quoting = Quoting { utf8: false, percent: true };
 
     #[test]
     fn requests_are_written_as_the_original_writes_them() {
@@ -347,19 +330,11 @@ mod tests {
         let info: Info = r#"name="Ann Lee" quota="5M""#.parse().expect("info");
         let rows: Vec<(Request, &[u8])> = vec![
             (
-                Request::Check {
-                    user: user("bob"),
-                    secret: secret("s3"),
-                    client: None,
-                },
+                Request::Check { user: user("bob"), secret: secret("s3"), client: None },
                 b"check bob s3\n",
             ),
             (
-                Request::Check {
-                    user: user("bob@x.example"),
-                    secret: secret("\"q'"),
-                    client: ip,
-                },
+                Request::Check { user: user("bob@x.example"), secret: secret("\"q'"), client: ip },
                 b"check bob@x.example \"q' 192.0.2.7\n",
             ),
             (Request::Lookup { user: user("bob") }, b"lookup bob\n"),
@@ -368,27 +343,15 @@ mod tests {
             (Request::Help, b"help\n"),
             (Request::Version, b"version\n"),
             (
-                Request::Set {
-                    user: user("ann"),
-                    secret: None,
-                    info: Some(info),
-                },
+                Request::Set { user: user("ann"), secret: None, info: Some(info) },
                 b"set ann (NULL) name=\"Ann Lee\" quota=\"5M\"\n",
             ),
             (
-                Request::Set {
-                    user: user("ann"),
-                    secret: Some(secret("x")),
-                    info: None,
-                },
+                Request::Set { user: user("ann"), secret: Some(secret("x")), info: None },
                 b"set ann x\n",
             ),
             (
-                Request::Search {
-                    pattern: "*@x.example".into(),
-                    from: 10,
-                    max: Some(5),
-                },
+                Request::Search { pattern: "*@x.example".into(), from: 10, max: Some(5) },
                 b"search *@x.example -from 10 -max 5\n",
             ),
         ];
@@ -412,48 +375,25 @@ mod tests {
             let written = check("bob", bad).write(&mut Vec::new(), PLAIN);
             assert_eq!(written, Err(NotCarriable { what: "password" }), "{bad:?}");
         }
-        let utf8 = Quoting {
-            utf8: true,
-            percent: false,
-        };
+        let utf8 = Quoting { utf8: true, percent: false };
         assert!(check("bob", "\u{e9}").write(&mut Vec::new(), utf8).is_ok());
-        assert!(
-            check("jos\u{e9}", "x")
-                .write(&mut Vec::new(), PLAIN)
-                .is_err()
-        );
+        assert!(check("jos\u{e9}", "x").write(&mut Vec::new(), PLAIN).is_err());
         // A new password "(NULL)" would keep the old one.
-        let set = Request::Set {
-            user: user("bob"),
-            secret: Some(secret("(NULL)")),
-            info: None,
-        };
+        let set = Request::Set { user: user("bob"), secret: Some(secret("(NULL)")), info: None };
         assert!(set.write(&mut Vec::new(), PLAIN).is_err());
         // A search pattern cannot pass for an option.
-        let search = Request::Search {
-            pattern: "-max".into(),
-            from: 0,
-            max: None,
-        };
+        let search = Request::Search { pattern: "-max".into(), from: 0, max: None };
         assert!(search.write(&mut Vec::new(), PLAIN).is_err());
     }
 
     #[test]
     fn a_module_that_takes_percent_encoding_gets_any_password() {
-        let request = Request::Check {
-            user: user("jos\u{e9}"),
-            secret: secret("a b\n100%\""),
-            client: None,
-        };
+        let request =
+            Request::Check { user: user("jos\u{e9}"), secret: secret("a b\n100%\""), client: None };
         let mut line = Vec::new();
-        request
-            .write(&mut line, PERCENT)
-            .expect("it can be carried");
+        request.write(&mut line, PERCENT).expect("it can be carried");
         assert_eq!(line, b"check jos%C3%A9 a%20b%0A100%25%22\n");
-        assert_eq!(
-            Request::parse(&line[..line.len() - 1], PERCENT),
-            Ok(request)
-        );
+        assert_eq!(Request::parse(&line[..line.len() - 1], PERCENT), Ok(request));
     }
 
     #[test]
@@ -461,36 +401,15 @@ mod tests {
         let rows: &[(&[u8], RequestError)] = &[
             (b"", RequestError::UnknownCommand),
             (b"hello", RequestError::UnknownCommand),
-            (
-                b"check bob",
-                RequestError::Usage("check user password [ip]"),
-            ),
-            (
-                b"check bob x 1.2.3.4 y",
-                RequestError::Usage("check user password [ip]"),
-            ),
-            (
-                b"check bob x nowhere",
-                RequestError::Usage("check user password [ip]"),
-            ),
+            (b"check bob", RequestError::Usage("check user password [ip]")),
+            (b"check bob x 1.2.3.4 y", RequestError::Usage("check user password [ip]")),
+            (b"check bob x nowhere", RequestError::Usage("check user password [ip]")),
             (b"lookup", RequestError::Usage("lookup user")),
-            (
-                b"set bob",
-                RequestError::Usage("set user password|(NULL) [label=\"value\" ...]"),
-            ),
+            (b"set bob", RequestError::Usage("set user password|(NULL) [label=\"value\" ...]")),
             (b"set bob x bare", RequestError::Info),
-            (
-                b"search x -max",
-                RequestError::Usage("search string [-from n] [-max m]"),
-            ),
-            (
-                b"search x -max -1",
-                RequestError::Usage("search string [-from n] [-max m]"),
-            ),
-            (
-                b"lookup \xff",
-                RequestError::User(NameError::ForbiddenByte { at: 0 }),
-            ),
+            (b"search x -max", RequestError::Usage("search string [-from n] [-max m]")),
+            (b"search x -max -1", RequestError::Usage("search string [-from n] [-max m]")),
+            (b"lookup \xff", RequestError::User(NameError::ForbiddenByte { at: 0 })),
         ];
         for (line, expected) in rows {
             assert_eq!(

@@ -1,0 +1,251 @@
+//! What the cache may and may not say, in paused time.
+
+use std::net::IpAddr;
+use std::sync::atomic::AtomicUsize;
+
+use dmail_core::{Action, Origin, Rejection, Secret, Service};
+use tokio::time::advance;
+
+use super::*;
+
+/// A user base whose passwords a test can change behind the cache's back.
+#[derive(Default)]
+struct Base {
+    passwords: Mutex<Vec<&'static str>>,
+    down: Mutex<Option<UnavailableKind>>,
+    asked: AtomicUsize,
+}
+
+impl Base {
+    fn with(passwords: &[&'static str]) -> Arc<Self> {
+        let base = Self::default();
+        *base.passwords.lock().expect("no panic") = passwords.to_vec();
+        Arc::new(base)
+    }
+
+    fn change_to(&self, passwords: &[&'static str]) {
+        *self.passwords.lock().expect("no panic") = passwords.to_vec();
+    }
+
+    fn go_down(&self, kind: Option<UnavailableKind>) {
+        *self.down.lock().expect("no panic") = kind;
+    }
+}
+
+#[async_trait]
+impl Authenticator for Base {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if let Some(kind) = *self.down.lock().expect("no panic") {
+            return Err(Unavailable::new(kind, "down"));
+        }
+        let passwords = self.passwords.lock().expect("no panic");
+        let good = match &request.purpose {
+            Purpose::Check(secret) => passwords.iter().any(|p| p.as_bytes() == secret.expose()),
+            Purpose::Lookup => !passwords.is_empty(),
+        };
+        Ok(match good {
+            true => Verdict::accepted(Account::named(request.user.clone())),
+            false => Verdict::Rejected(Rejection::not_verified(&request.user)),
+        })
+    }
+
+    async fn change(&self, _: &Change) -> Result<Outcome, Unavailable> {
+        self.change_to(&["new"]);
+        Ok(Outcome::Done("bob added to database".into()))
+    }
+}
+
+/// A cache in front of a base, and what a check says: (accepted, asked the source).
+struct Bench {
+    cache: Cache,
+    base: Arc<Base>,
+}
+
+impl Bench {
+    fn new(passwords: &[&'static str], config: CacheConfig) -> Self {
+        let base = Base::with(passwords);
+        Self { cache: Cache::new(base.clone(), config), base }
+    }
+
+    async fn ask(&self, request: AuthRequest) -> (Option<bool>, bool) {
+        let before = self.base.asked.load(Ordering::SeqCst);
+        let verdict = match self.cache.authenticate(&request).await {
+            Ok(Verdict::Accepted(_)) => Some(true),
+            Ok(Verdict::Rejected(_)) => Some(false),
+            Err(_) => None,
+        };
+        (verdict, self.base.asked.load(Ordering::SeqCst) > before)
+    }
+
+    async fn check(&self, password: &str) -> (Option<bool>, bool) {
+        self.ask(check(password, None)).await
+    }
+}
+
+fn bob() -> Username {
+    Username::parse(b"bob").expect("a name")
+}
+
+fn check(password: &str, client: Option<IpAddr>) -> AuthRequest {
+    let origin = Origin { client, ..Origin::local(Service::Pop3) };
+    AuthRequest::check(bob(), Secret::new(password.as_bytes()), origin)
+}
+
+const YES: Option<bool> = Some(true);
+const NO: Option<bool> = Some(false);
+const LATER: Option<bool> = None;
+const FROM_MEMORY: bool = false;
+const FROM_SOURCE: bool = true;
+
+#[tokio::test(start_paused = true)]
+async fn a_verified_password_is_answered_from_memory_while_it_is_fresh() {
+    let bench = Bench::new(&["s"], CacheConfig::default());
+    assert_eq!(bench.check("s").await, (YES, FROM_SOURCE));
+    assert_eq!(bench.check("s").await, (YES, FROM_MEMORY));
+    advance(Duration::from_secs(260)).await;
+    assert_eq!(bench.check("s").await, (YES, FROM_MEMORY));
+    advance(Duration::from_secs(80)).await;
+    assert_eq!(bench.check("s").await, (YES, FROM_SOURCE), "300 s and a tenth are over");
+    assert_eq!(bench.check("s").await, (YES, FROM_MEMORY), "and it is fresh again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_always_reaches_the_source_and_is_never_stored() {
+    let bench = Bench::new(&["s"], CacheConfig::default());
+    bench.check("s").await;
+    for _ in 0..3 {
+        assert_eq!(bench.check("wrong").await, (NO, FROM_SOURCE));
+    }
+    assert_eq!(bench.check("s").await, (YES, FROM_MEMORY), "the right one is still known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_password_works_at_once_and_then_the_old_one_does_not() {
+    let bench = Bench::new(&["old"], CacheConfig::default());
+    bench.check("old").await;
+    bench.base.change_to(&["new"]);
+    assert_eq!(bench.check("new").await, (YES, FROM_SOURCE));
+    assert_eq!(bench.check("old").await, (NO, FROM_SOURCE));
+    assert_eq!(bench.check("new").await, (YES, FROM_MEMORY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_password_is_dead_within_its_fresh_time() {
+    let bench = Bench::new(&["old"], CacheConfig::default());
+    bench.check("old").await;
+    bench.base.change_to(&["new"]);
+    assert_eq!(bench.check("old").await, (YES, FROM_MEMORY), "nobody could know");
+    advance(Duration::from_secs(331)).await;
+    assert_eq!(bench.check("old").await, (NO, FROM_SOURCE));
+    bench.base.go_down(Some(UnavailableKind::Dead));
+    assert_eq!(bench.check("old").await, (LATER, FROM_SOURCE), "no grace after it failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_passwords_that_stay_valid_settle_in_memory() {
+    let bench = Bench::new(&["main", "app"], CacheConfig::default());
+    assert_eq!(bench.check("main").await, (YES, FROM_SOURCE));
+    assert_eq!(bench.check("app").await, (YES, FROM_SOURCE));
+    assert_eq!(bench.check("main").await, (YES, FROM_SOURCE), "it may have been replaced");
+    for _ in 0..3 {
+        assert_eq!(bench.check("main").await, (YES, FROM_MEMORY));
+        assert_eq!(bench.check("app").await, (YES, FROM_MEMORY));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_not_felt_by_those_who_were_here_within_the_life() {
+    let bench = Bench::new(&["s"], CacheConfig::default());
+    bench.check("s").await;
+    bench.base.go_down(Some(UnavailableKind::Timeout));
+    advance(Duration::from_secs(3600)).await;
+    assert_eq!(bench.check("s").await, (YES, FROM_SOURCE));
+    assert_eq!(bench.check("other").await, (LATER, FROM_SOURCE), "never a wrong password");
+    bench.base.go_down(Some(UnavailableKind::Overloaded));
+    assert_eq!(bench.check("s").await, (LATER, FROM_SOURCE), "a queue is not an outage");
+    bench.base.go_down(Some(UnavailableKind::Dead));
+    advance(Duration::from_secs(11 * 3600)).await;
+    assert_eq!(bench.check("s").await, (LATER, FROM_SOURCE), "its life of 12 h is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn grace_can_be_turned_off() {
+    let bench = Bench::new(&["s"], CacheConfig { grace: false, ..CacheConfig::default() });
+    bench.check("s").await;
+    bench.base.go_down(Some(UnavailableKind::Dead));
+    assert_eq!(bench.check("s").await, (YES, FROM_MEMORY), "fresh needs no grace");
+    advance(Duration::from_secs(400)).await;
+    assert_eq!(bench.check("s").await, (LATER, FROM_SOURCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_own_change_drops_the_entry() {
+    let bench = Bench::new(&["old"], CacheConfig::default());
+    bench.check("old").await;
+    let action = Action::Set { secret: Some(Secret::new(*b"new")), info: None };
+    let change = Change { user: bob(), action, origin: Origin::local(Service::Admin) };
+    bench.cache.change(&change).await.expect("the base is there");
+    assert_eq!(bench.check("old").await, (NO, FROM_SOURCE));
+    assert_eq!(bench.check("new").await, (YES, FROM_SOURCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_verified_before_a_change_is_not_remembered_after_it() {
+    let bench = Bench::new(&["old"], CacheConfig::default());
+    let asked = bench.cache.asking(&bob());
+    bench.cache.forget(&bob());
+    let account = Arc::new(Account::named(bob()));
+    let request = check("old", None);
+    bench.cache.remember(&request, bench.cache.tag(&request), &account, &asked);
+    assert_eq!(bench.check("old").await, (YES, FROM_SOURCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_overtaken_by_another_password_is_not_believed() {
+    let bench = Bench::new(&["old"], CacheConfig::default());
+    bench.check("old").await;
+    advance(Duration::from_secs(331)).await;
+    // The source accepts "old", then it is changed and "new" is verified, and
+    // only then the first answer arrives.
+    let asked = bench.cache.asking(&bob());
+    advance(Duration::from_secs(1)).await;
+    bench.base.change_to(&["new"]);
+    bench.check("new").await;
+    let (account, request) = (Arc::new(Account::named(bob())), check("old", None));
+    bench.cache.remember(&request, bench.cache.tag(&request), &account, &asked);
+    assert_eq!(bench.check("old").await, (NO, FROM_SOURCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_source_sees_the_address_a_password_counts_for_one_address() {
+    let bench = Bench::new(&["s"], CacheConfig { by_address: true, ..CacheConfig::default() });
+    let (here, there) = ("192.0.2.1".parse().ok(), "192.0.2.2".parse().ok());
+    assert_eq!(bench.ask(check("s", here)).await, (YES, FROM_SOURCE));
+    assert_eq!(bench.ask(check("s", here)).await, (YES, FROM_MEMORY));
+    assert_eq!(bench.ask(check("s", there)).await, (YES, FROM_SOURCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_is_remembered_as_long_as_it_is_fresh() {
+    let bench = Bench::new(&["s"], CacheConfig::default());
+    let lookup = || AuthRequest::lookup(bob(), Origin::local(Service::Smtp));
+    assert_eq!(bench.ask(lookup()).await, (YES, FROM_SOURCE));
+    assert_eq!(bench.ask(lookup()).await, (YES, FROM_MEMORY));
+    bench.base.change_to(&[]);
+    advance(Duration::from_secs(331)).await;
+    assert_eq!(bench.ask(lookup()).await, (NO, FROM_SOURCE));
+    assert_eq!(bench.ask(lookup()).await, (NO, FROM_SOURCE), "a no is never stored");
+}
+
+#[tokio::test]
+async fn no_two_users_share_an_answer() {
+    let bench = Bench::new(&["s"], CacheConfig::default());
+    bench.check("s").await;
+    bench.base.change_to(&[]);
+    for name in ["bo", "bobb", "b_ob", "bob@x", "@bob", "bob/", "BOB."] {
+        let user = Username::parse(name.as_bytes()).expect("a name");
+        let request = AuthRequest::check(user, Secret::new(*b"s"), Origin::local(Service::Pop3));
+        assert_eq!(bench.ask(request).await, (NO, FROM_SOURCE), "{name}");
+    }
+}
