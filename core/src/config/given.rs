@@ -1,0 +1,200 @@
+//! Entries become values: each setting is taken by its name and its kind, and
+//! whatever is wrong is written down while all the others go on.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::place::Place;
+use super::syntax::{Document, Entry};
+use super::table::{Default, Row, row};
+use super::unknown;
+use super::value::{Fault, Kind, Value};
+
+/// What the files set, by name.
+pub(super) struct Given<'a> {
+    main: Arc<Path>,
+    by_name: HashMap<&'a str, Vec<&'a Entry>>,
+    /// Settings whose value is not to be believed: a default stands in for it.
+    faulty: HashSet<&'static str>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Given<'a> {
+    /// Sorts the entries of `document` and warns of those without a meaning.
+    pub(super) fn new(document: &'a Document) -> Self {
+        let mut given = Self {
+            main: Arc::clone(&document.main),
+            by_name: HashMap::new(),
+            faulty: HashSet::new(),
+            diagnostics: Vec::new(),
+        };
+        for entry in &document.entries {
+            if row(&entry.name).is_none() {
+                given.diagnostics.push(unknown::warning(entry));
+            }
+            given.by_name.entry(&entry.name).or_default().push(entry);
+        }
+        given
+    }
+
+    /// What was found wrong.
+    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+
+    /// The value of a setting that always has one. `None` if it has not, which
+    /// has been reported.
+    pub(super) fn one<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<T> {
+        match self.only_entry(name) {
+            Some(entry) => self.read(name, kind, entry).or_else(|| self.default(name, kind)),
+            None => {
+                if known(name).default == Default::Compulsory {
+                    self.missing(name);
+                }
+                self.default(name, kind)
+            }
+        }
+    }
+
+    /// The value of a setting that may be nothing.
+    pub(super) fn optional<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<Option<T>> {
+        match self.only_entry(name) {
+            Some(entry) => Some(self.read(name, kind, entry)),
+            None => Some(None),
+        }
+    }
+
+    /// The values of a setting that several lines may set.
+    pub(super) fn many<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<Vec<T>> {
+        let entries = self.entries(name);
+        if entries.is_empty() {
+            if known(name).default == Default::Compulsory {
+                self.missing(name);
+            }
+            return Some(self.default(name, kind).into_iter().collect());
+        }
+        Some(entries.into_iter().filter_map(|entry| self.read(name, kind, entry)).collect())
+    }
+
+    /// Where the lines that set `name` have their values.
+    pub(super) fn places(&self, name: &str) -> Vec<Place> {
+        self.entries(name).into_iter().map(|entry| entry.value_place.clone()).collect()
+    }
+
+    /// Whether a line sets `name`.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Whether the values of all `names` are what was meant, so that it makes
+    /// sense to compare them.
+    pub(super) fn are_sound(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| !self.faulty.contains(name))
+    }
+
+    /// Reports a contradiction: at the value of the first of `names` that a
+    /// line sets, else about the file.
+    pub(super) fn report(&mut self, severity: Severity, names: &[&str], message: &str, help: &str) {
+        let place = names.iter().find_map(|name| self.places(name).pop());
+        match place {
+            Some(place) => self.report_at(severity, &place, message, help),
+            None => {
+                let diagnostic = Diagnostic::about(severity, Arc::clone(&self.main), message);
+                self.diagnostics.push(diagnostic.help(help));
+            }
+        }
+    }
+
+    /// Reports a contradiction in one line.
+    pub(super) fn report_at(
+        &mut self,
+        severity: Severity,
+        place: &Place,
+        message: &str,
+        help: &str,
+    ) {
+        let diagnostic = Diagnostic::at(severity, place.clone(), message);
+        self.diagnostics.push(diagnostic.help(help));
+    }
+
+    /// Reports a contradiction between two lines.
+    pub(super) fn clash(&mut self, place: &Place, message: &str, other: &Place, label: &str) {
+        let diagnostic =
+            Diagnostic::at(Severity::Error, place.clone(), message).related(other.clone(), label);
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn entries(&self, name: &str) -> Vec<&'a Entry> {
+        self.by_name.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The entry of a setting that one line may set; more are reported.
+    fn only_entry(&mut self, name: &'static str) -> Option<&'a Entry> {
+        let entries = self.entries(name);
+        let (first, more) = entries.split_first()?;
+        for entry in more {
+            self.faulty.insert(name);
+            let message = format!("`{name}` is set twice, and may be set once");
+            self.clash(&entry.name_place, &message, &first.name_place, "first set here");
+        }
+        Some(first)
+    }
+
+    fn read<T>(&mut self, name: &'static str, kind: &Kind<T>, entry: &Entry) -> Option<T> {
+        match read_entry(kind, entry) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.faulty.insert(name);
+                let expects = &kind.expects;
+                self.diagnostics.push(bad_value(known(name), expects, entry, fault));
+                None
+            }
+        }
+    }
+
+    /// What a setting is without a line of its own, or with a bad one.
+    fn default<T>(&self, name: &str, kind: &Kind<T>) -> Option<T> {
+        match known(name).default {
+            Default::Compulsory | Default::Nothing(_) => None,
+            Default::Value(text) => kind.read(&Value { text, place: None }).ok(),
+            Default::SameAs(other) => match self.entries(other).first() {
+                Some(entry) => read_entry(kind, entry).ok(),
+                None => self.default(other, kind),
+            },
+        }
+    }
+
+    fn missing(&mut self, name: &'static str) {
+        self.faulty.insert(name);
+        let message = format!("`{name}` is not set, and has no default");
+        let help = format!("add a line such as: {}", known(name).example);
+        let main = Arc::clone(&self.main);
+        let error = Diagnostic::about(Severity::Error, main, message).help(help);
+        self.diagnostics.push(error);
+    }
+}
+
+/// The row of a setting that the code asks for.
+fn known(name: &str) -> &'static Row {
+    row(name).expect("only settings of the table are asked for")
+}
+
+fn read_entry<T>(kind: &Kind<T>, entry: &Entry) -> Result<T, Fault> {
+    if entry.value.is_empty() {
+        return Err(Fault::whole("", "there is no value"));
+    }
+    kind.read(&Value { text: &entry.value, place: Some(&entry.value_place) })
+}
+
+fn bad_value(row: &Row, expects: &str, entry: &Entry, fault: Fault) -> Diagnostic {
+    let message = format!("`{}` needs {expects}", row.name);
+    let place = entry.value_place.part(fault.at);
+    let help = match fault.help {
+        Some(help) => help,
+        None if entry.value.contains(" #") => "a comment needs a line of its own".into(),
+        None => format!("for example: {}", row.example),
+    };
+    Diagnostic::at(Severity::Error, place, message).label(fault.why).help(help)
+}

@@ -1,0 +1,103 @@
+//! The typed settings, in groups: one file per group, each of them a part of
+//! the manual.
+//!
+//! To add a setting, add a field to its group; the manual, the messages and
+//! the checks of the table follow. A contradiction between two settings is
+//! looked for in [`check`](super::check).
+
+mod authent;
+mod domains;
+mod drop;
+mod nwauth;
+mod pop;
+mod server;
+mod smtp;
+
+pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSettings};
+pub use domains::DomainSettings;
+pub use drop::{DropSettings, HashSpool, LockMethod};
+pub use nwauth::NwauthSettings;
+pub use pop::PopSettings;
+pub use server::{LogLevel, ServerSettings};
+pub use smtp::SmtpSettings;
+
+use super::check;
+use super::given::Given;
+use super::table::Group;
+
+/// Everything that dmail.conf says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Folders, log, and what all servers share.
+    pub server: ServerSettings,
+    /// Which mail domains are ours.
+    pub domains: DomainSettings,
+    /// Where mail is kept.
+    pub drop: DropSettings,
+    /// Who answers questions about users.
+    pub authent: AuthentSettings,
+    /// How long answers are remembered.
+    pub cache: CacheSettings,
+    /// What happens to those who guess.
+    pub throttle: ThrottleSettings,
+    /// The NWAuth user base.
+    pub nwauth: NwauthSettings,
+    /// DSMTP.
+    pub smtp: SmtpSettings,
+    /// DPOP.
+    pub pop: PopSettings,
+}
+
+/// The whole table, in the order of the manual.
+pub(super) const GROUPS: &[Group] = &[
+    ServerSettings::GROUP,
+    DomainSettings::GROUP,
+    DropSettings::GROUP,
+    AuthentSettings::GROUP,
+    CacheSettings::GROUP,
+    ThrottleSettings::GROUP,
+    NwauthSettings::GROUP,
+    SmtpSettings::GROUP,
+    PopSettings::GROUP,
+];
+
+impl Settings {
+    /// Takes all settings and compares those that depend on each other. A
+    /// group that cannot be had does not keep the others from being judged.
+    pub(super) fn build(given: &mut Given<'_>) -> Option<Self> {
+        let server = ServerSettings::build(given);
+        let domains = DomainSettings::build(given);
+        let drop = DropSettings::build(given);
+        let authent = AuthentSettings::build(given);
+        let cache = CacheSettings::build(given);
+        let throttle = ThrottleSettings::build(given);
+        let nwauth = NwauthSettings::build(given);
+        let smtp = SmtpSettings::build(given);
+        let pop = PopSettings::build(given);
+
+        if let Some(authent) = &authent {
+            check::authent(authent, given);
+        }
+        if let Some(cache) = &cache {
+            check::cache(cache, given);
+        }
+        if let Some(domains) = &domains {
+            check::domains(domains, drop.as_ref(), given);
+        }
+        if let (Some(smtp), Some(pop)) = (&smtp, &pop) {
+            check::servers(smtp, pop, given);
+        }
+
+        Some(Self {
+            server: server?,
+            domains: domains?,
+            drop: drop?,
+            authent: authent?,
+            cache: cache?,
+            throttle: throttle?,
+            nwauth: nwauth?,
+            smtp: smtp?,
+            pop: pop?,
+        })
+    }
+}

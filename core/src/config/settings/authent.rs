@@ -1,0 +1,188 @@
+//! The gateway: who answers questions about users, how long an answer is
+//! remembered, and what happens to those who guess.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::table::Default::{Compulsory, Nothing, SameAs, Value};
+use super::super::table::settings;
+use super::super::value::{
+    CommandLine, Fault, Kind, addresses, boolean, command, number, seconds, word,
+};
+use crate::pattern::AddressList;
+
+settings! {
+    title: "Authentication";
+    /// Every login and every local recipient is a question to one user base.
+    /// These settings take effect at a restart.
+    pub struct AuthentSettings {
+        /// Who knows the users. `nwauth`: the NWAuth files, read by the
+        /// servers themselves. `external`: the program of `authent_process`.
+        method: AuthentMethod = one("authent_method", method()),
+            default: Compulsory, example: "authent_method nwauth";
+
+        /// The module that `authent_method external` asks: a program that
+        /// reads questions from its standard input and answers on its
+        /// standard output. It is run directly and not by a shell; arguments
+        /// are separated by blanks, and double quotes keep blanks together.
+        process: Option<CommandLine> = optional("authent_process", command()),
+            default: Nothing("needed by `external` only"),
+            example: "authent_process /usr/local/dmail/myauth -path /etc/dmail";
+
+        /// How many copies of the module run. Each answers one question at a
+        /// time.
+        number: usize = one("authent_number", number(1..=256)),
+            default: Value("2"), example: "authent_number 4";
+
+        /// How long the module may take over one answer. A copy that takes
+        /// longer is replaced, and the client is told to try again later.
+        timeout: Duration = one("authent_timeout", seconds(1..=600)),
+            default: Value("10"), example: "authent_timeout 20";
+
+        /// How many questions may wait for a free copy. Those beyond are told
+        /// to try again later.
+        queue: usize = one("authent_queue", number(1..=1_000_000)),
+            default: Value("1000"), example: "authent_queue 200";
+
+        /// How long a question may wait for a free copy. Nobody is there any
+        /// more to hear the answer to an older one.
+        queue_age: Duration = one("authent_queue_age", seconds(1..=600)),
+            default: SameAs("authent_timeout"), example: "authent_queue_age 5";
+
+        /// Whether the module understands percent-encoded arguments (`%20` for
+        /// a blank). If not, a name or password with a blank or a control
+        /// character is refused before it reaches the module.
+        quote: bool = one("authent_quote", boolean()),
+            default: Value("false"), example: "authent_quote true";
+
+        /// Whether the module understands names and passwords in UTF-8. If
+        /// not, those beyond ASCII are refused before they reach it.
+        utf8: bool = one("authent_utf8", boolean()),
+            default: Value("false"), example: "authent_utf8 true";
+
+        /// Whether `check` tells the module the address of the client.
+        send_ip: bool = one("authent_send_ip", boolean()),
+            default: Value("true"), example: "authent_send_ip false";
+
+        /// The longest reply line of the module, in bytes. A copy that sends a
+        /// longer one is replaced.
+        reply_max: usize = one("authent_reply_max", number(256..=1_048_576)),
+            default: Value("1024"), example: "authent_reply_max 4096";
+    }
+}
+
+settings! {
+    title: "Remembered answers";
+    /// Only good passwords are remembered, never bad ones, and never the
+    /// password itself. A password that is not remembered always reaches the
+    /// user base, so a changed one works at once.
+    pub struct CacheSettings {
+        /// How many users are remembered. 0 turns it off.
+        entries: u64 = one("authent_cache", number(0..=100_000_000)),
+            default: Value("1000"), example: "authent_cache 20000";
+
+        /// How long an answer is good without asking again. An old password
+        /// that was changed behind our back works no longer than this.
+        fresh: Duration = one("authent_cache_fresh", seconds(0..=86400)),
+            default: Value("300"), example: "authent_cache_fresh 1m";
+
+        /// How long an answer is kept to help out while the user base cannot
+        /// answer.
+        life: Duration = one("authent_cache_life", seconds(0..=2_592_000)),
+            default: Value("43200"), example: "authent_cache_life 1d";
+
+        /// Whether answers that are not fresh any more help out at all while
+        /// the user base cannot answer.
+        grace: bool = one("authent_grace", boolean()),
+            default: Value("true"), example: "authent_grace false";
+    }
+}
+
+settings! {
+    title: "Throttling";
+    /// A client that tries many different passwords is slowed down, and then
+    /// refused for a while. One wrong password again and again is a phone with
+    /// an old setting, and is not counted again.
+    pub struct ThrottleSettings {
+        /// The longest that a failed login is delayed; the first failures are
+        /// delayed less. 0 never delays.
+        delay_max: Duration = one("throttle_delay_max", seconds(0..=60)),
+            default: Value("15"), example: "throttle_delay_max 5";
+
+        /// How many different wrong passwords one user, or one network, may
+        /// try within `throttle_window` before it is refused. 0 never refuses.
+        failures: u32 = one("throttle_failures", number(0..=1_000_000)),
+            default: Value("30"), example: "throttle_failures 10";
+
+        /// The time after which a wrong password is forgotten.
+        window: Duration = one("throttle_window", seconds(1..=86400)),
+            default: Value("600"), example: "throttle_window 1h";
+
+        /// Clients that are never slowed down or refused, such as our own web
+        /// mail. All items without `!` are spared, but for those with `!`.
+        except: Vec<AddressList> = many("throttle_except", addresses()),
+            default: Nothing("nobody is spared"), example: "throttle_except 127.0.0.1,192.0.2.0/28";
+    }
+}
+
+impl ThrottleSettings {
+    /// Whether `client` is never slowed down or refused.
+    #[must_use]
+    pub fn spares(&self, client: IpAddr) -> bool {
+        self.except.iter().any(|list| list.includes(client))
+    }
+}
+
+/// Who knows the users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthentMethod {
+    /// A module: a program that speaks the line protocol.
+    External,
+    /// The NWAuth files, in this process.
+    Nwauth,
+}
+
+impl AuthentMethod {
+    const WORDS: [(&'static str, Self); 2] =
+        [("external", Self::External), ("nwauth", Self::Nwauth)];
+
+    /// The word in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::External => "external",
+            Self::Nwauth => "nwauth",
+        }
+    }
+}
+
+/// The methods, and a clear word on those of the original that are not here.
+fn method() -> Kind<AuthentMethod> {
+    let known = word(&AuthentMethod::WORDS);
+    let expects = known.expects.clone();
+    Kind::new(expects, move |value| match value.text {
+        "unix_user" => {
+            let why = "comes with the OS users backend, which is not there yet";
+            Err(Fault::whole(value.text, why))
+        }
+        "nt_user" => Err(Fault::whole(value.text, "asks Windows, and this is Unix")),
+        _ => known.read(value),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::value::testing::{read, refuses};
+    use super::*;
+
+    #[test]
+    fn a_method_that_is_missing_here_says_when_it_comes() {
+        let kind = method();
+        assert_eq!(read(&kind, "external"), Ok(AuthentMethod::External));
+        assert_eq!(read(&kind, "nwauth"), Ok(AuthentMethod::Nwauth));
+        let why = "comes with the OS users backend, which is not there yet";
+        refuses(&kind, "unix_user", 0..9, why);
+        refuses(&kind, "nt_user", 0..7, "asks Windows, and this is Unix");
+        refuses(&kind, "ldap", 0..4, "not one of the words known here");
+    }
+}

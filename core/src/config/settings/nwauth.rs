@@ -1,0 +1,44 @@
+//! The NWAuth user base.
+
+use std::path::PathBuf;
+
+use super::super::table::Default::{SameAs, Value};
+use super::super::table::settings;
+use super::super::value::{boolean, path, size, word};
+
+settings! {
+    title: "NWAuth";
+    /// The user base of `authent_method nwauth`: the file `nwauth.txt` and its
+    /// journal `nwauth.add`.
+    pub struct NwauthSettings {
+        /// The folder of the files.
+        path: PathBuf = one("nwauth_path", path()),
+            default: SameAs("dsmtp_path"), example: "nwauth_path /etc/dmail";
+
+        /// Whether the files are never written: for all machines of a cluster
+        /// but one.
+        readonly: bool = one("nwauth_readonly", boolean()),
+            default: Value("false"), example: "nwauth_readonly true";
+
+        /// The size at which the journal is merged into `nwauth.txt`.
+        size: u64 = one("nwauth_size", size(1024..=1 << 30)),
+            default: Value("200K"), example: "nwauth_size 1M";
+
+        /// How new passwords are hashed. Whatever the files hold already can
+        /// be read.
+        scheme: &'static str = one("nwauth_scheme", word(&SCHEMES)),
+            default: Value("argon2id"), example: "nwauth_scheme sha512-crypt";
+    }
+}
+
+/// The password schemes that may be written. Each is its own meaning: the
+/// backend knows them by these names.
+const SCHEMES: [(&str, &str); 7] = [
+    ("argon2id", "argon2id"),
+    ("bcrypt", "bcrypt"),
+    ("sha512-crypt", "sha512-crypt"),
+    ("sha256-crypt", "sha256-crypt"),
+    ("yescrypt", "yescrypt"),
+    ("ssha512", "ssha512"),
+    ("ssha", "ssha"),
+];

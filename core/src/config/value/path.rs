@@ -1,0 +1,73 @@
+//! File names.
+
+use std::path::{Path, PathBuf};
+
+use super::super::place::Place;
+use super::{Fault, Kind, Value};
+
+/// A file or folder. A name that does not start with `/` counts from the
+/// folder of the file that the setting stands in.
+pub(in super::super) fn path() -> Kind<PathBuf> {
+    Kind::new("the name of a file or folder, without blanks", |value| {
+        resolve(value.text, value.place)
+    })
+}
+
+/// `text` as a path, seen from the file of `place`.
+pub(in super::super) fn resolve(text: &str, place: Option<&Place>) -> Result<PathBuf, Fault> {
+    if let Some(at) = text.find(char::is_whitespace) {
+        return Err(Fault::part(at..text.len(), "a path has no blanks"));
+    }
+    if text.contains('"') {
+        return Err(Fault::whole(text, "a path is written without quotes"));
+    }
+    if text.starts_with('~') {
+        let why = "home folders come with the OS users backend, which is not there yet";
+        return Err(Fault::part(0..1, why));
+    }
+    let beside = place.and_then(|place| place.file.parent()).unwrap_or(Path::new(""));
+    Ok(beside.join(text))
+}
+
+/// A program: like a path if it has a `/` in it, else looked for in `PATH`.
+pub(super) fn program(text: &str, value: &Value<'_>) -> Result<PathBuf, Fault> {
+    if text.contains('/') { resolve(text, value.place) } else { Ok(text.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{read, refuses};
+    use super::*;
+
+    #[test]
+    fn a_path_counts_from_the_folder_of_its_file() {
+        let place = Place {
+            file: Path::new("/etc/dmail/dmail.conf").into(),
+            line: 1,
+            span: 0..0,
+            text: "".into(),
+            order: 0,
+        };
+        for (text, expected) in [
+            ("/var/spool/mail", "/var/spool/mail"),
+            ("work", "/etc/dmail/work"),
+            ("../work", "/etc/dmail/../work"),
+        ] {
+            let found = resolve(text, Some(&place)).expect(text);
+            assert_eq!(found, Path::new(expected), "{text}");
+        }
+        assert_eq!(read(&path(), "work").as_deref(), Ok(Path::new("work")));
+    }
+
+    #[test]
+    fn a_path_has_neither_blanks_nor_tricks() {
+        refuses(&path(), "/var/my mail", 7..12, "a path has no blanks");
+        refuses(&path(), "\"/var\"", 0..6, "a path is written without quotes");
+        refuses(
+            &path(),
+            "~/mail",
+            0..1,
+            "home folders come with the OS users backend, which is not there yet",
+        );
+    }
+}
