@@ -34,8 +34,8 @@ pub(super) struct Child {
 /// What the pipes' holder and the slot know in common about a child.
 #[derive(Debug, Default)]
 pub(super) struct ChildState {
-    /// It has answered a question.
-    pub(super) served: AtomicBool,
+    /// A question was put to it.
+    pub(super) asked: AtomicBool,
     /// The process has ended.
     pub(super) gone: AtomicBool,
     /// The secret of the question that it works on, so that the log can leave
@@ -83,12 +83,12 @@ impl Child {
         if let Some(secret) = secret {
             *self.state.secret() = Some(secret.clone());
         }
+        self.state.asked.store(true, Ordering::Relaxed);
         self.stdin.write_all(line).await.map_err(|_| AskError::GoneBeforeAnswer)?;
         let answer = self.receive(data_lines).await?;
         if secret.is_some() {
             *self.state.secret() = None;
         }
-        self.state.served.store(true, Ordering::Relaxed);
         Ok(answer)
     }
 

@@ -21,9 +21,10 @@ use super::{PoolConfig, Shared};
 /// A child that lived this long was not killed by its own start.
 const HEALTHY: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// Longest pause after a child that had answered something.
-const SERVED_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause after children that answer nothing.
+/// Longest pause after a child that was asked something. One user whose name
+/// kills a module must not close it for everybody else.
+const ASKED_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause after children that end before they are asked anything.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Longest line of a child's standard error in the log, in bytes.
 const LOG_LINE_BYTES: u64 = 1024;
@@ -33,7 +34,7 @@ pub(super) async fn run(slot: usize, shared: Arc<Shared>) {
     let mut failures = 0_u32;
     while !shared.ready.is_closed() {
         let started = Instant::now();
-        let served = match Process::start(&shared.config) {
+        let asked = match Process::start(&shared.config) {
             Ok((process, child)) => {
                 shared.give_back(child);
                 process.until_gone(slot).await
@@ -48,21 +49,21 @@ pub(super) async fn run(slot: usize, shared: Arc<Shared>) {
             return;
         }
         failures = if started.elapsed() >= HEALTHY { 0 } else { failures.saturating_add(1) };
-        pause(&shared, failures, served).await;
+        pause(&shared, failures, asked).await;
     }
 }
 
 /// Waits before the next start. While no child that is any good can be
 /// expected here, the pool knows.
-async fn pause(shared: &Shared, failures: u32, served: bool) {
+async fn pause(shared: &Shared, failures: u32, asked: bool) {
     let Some(doublings) = failures.checked_sub(1) else {
         return;
     };
-    let longest = if served { SERVED_PAUSE } else { LONGEST_PAUSE };
+    let longest = if asked { ASKED_PAUSE } else { LONGEST_PAUSE };
     let pause = FIRST_PAUSE.saturating_mul(1 << doublings.min(16)).min(longest);
     // Children that died together need not come back together.
     let pause = pause.mul_f64(rand::random_range(0.75..1.25));
-    let hopeless = !served && failures >= 2;
+    let hopeless = !asked && failures >= 2;
     if hopeless {
         shared.failing.send_modify(|failing| *failing += 1);
     }
@@ -116,24 +117,40 @@ impl Process {
     }
 
     /// Waits until the child has ended, by itself or because it must, and
-    /// says whether it had answered anything.
+    /// says whether it had been asked anything.
     async fn until_gone(mut self, slot: usize) -> bool {
         let pid = self.group.as_raw();
         let (status, why) = tokio::select! {
             status = self.process.wait() => (status, None),
             why = &mut self.asked_to_leave => {
-                // It may have children of its own that hold the pipes.
-                let _ = killpg(self.group, Signal::SIGKILL);
-                (self.process.wait().await, Some(why.unwrap_or("its question was given up".into())))
+                self.kill_group();
+                let why = why.unwrap_or("its question was given up".into());
+                (self.process.wait().await, Some(why))
             }
         };
+        // Whatever it started and left behind holds its pipes.
+        self.kill_group();
         self.state.gone.store(true, Ordering::Release);
         match (status.map(ended), why) {
             (Ok(ended), None) => tracing::info!(slot, pid, ended, "authent module left"),
             (Ok(_), Some(why)) => tracing::warn!(slot, pid, %why, "authent module killed"),
             (Err(error), _) => tracing::error!(slot, pid, %error, "authent module lost"),
         }
-        self.state.served.load(Ordering::Relaxed)
+        self.state.asked.load(Ordering::Relaxed)
+    }
+
+    fn kill_group(&self) {
+        // There may be nobody left in it.
+        let _ = killpg(self.group, Signal::SIGKILL);
+    }
+}
+
+impl Drop for Process {
+    /// The pool is gone, or its runtime is.
+    fn drop(&mut self) {
+        if !self.state.gone.load(Ordering::Acquire) {
+            self.kill_group();
+        }
     }
 }
 
