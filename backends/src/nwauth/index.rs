@@ -1,0 +1,399 @@
+//! Where in `nwauth.txt` each user is: a hash table on disk.
+//!
+//! A million users take 12 MB in `nwauth.idx` and nothing in memory: a lookup
+//! reads one page of 512 bytes, which the kernel has cached, and then the
+//! record. Opening reads one page. Where nothing may be written the same table
+//! is kept in memory.
+//!
+//! ```text
+//!   page 0     magic, stamp of nwauth.txt, seed, number of pages, counts  | checksum
+//!   page 1…n   63 slots of 8 bytes, 0 if empty                             | checksum
+//!   slot       24 bits of the name's hash, 40 bits of offset + 1
+//! ```
+//!
+//! The hash picks a page; a full page overflows into the next one. Each page
+//! carries a checksum over its number, the seed and its words, so a page that
+//! was torn, zeroed or taken from another index is noticed when it is read, and
+//! nothing needs to be flushed. The table only proposes: whoever asks reads the
+//! record at the offset and believes the name that stands there.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+
+use super::directory::Stamp;
+
+/// Words of 8 bytes in a page.
+const WORDS: usize = 64;
+const PAGE_BYTES: usize = WORDS * 8;
+const SLOTS: usize = WORDS - 1;
+/// Slots of a page that are filled when the table is new, about two thirds.
+const FILLED: u64 = 42;
+const MAGIC: u64 = u64::from_le_bytes(*b"NWIDX\0\0\x01");
+
+const OFFSET_BITS: u32 = 40;
+/// Offsets that a slot can hold.
+pub(super) const MAX_OFFSET: u64 = (1 << OFFSET_BITS) - 2;
+
+type Page = [u64; WORDS];
+
+/// What the whole table is about; page 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The `nwauth.txt` that was indexed.
+    pub(super) stamp: Stamp,
+    /// Unknown to whoever makes names up, so that they cannot pile up one page.
+    seed: u64,
+    /// Pages with slots, 1 or more.
+    pages: u64,
+    /// Users found.
+    pub(super) users: u64,
+    /// Lines that are no records.
+    pub(super) unreadable: u64,
+    /// Whether each record is the only one of its name, and none is a deletion.
+    pub(super) regular: bool,
+}
+
+impl Header {
+    fn to_page(self) -> Page {
+        let mut page = [0; WORDS];
+        page[..9].copy_from_slice(&[
+            MAGIC,
+            self.stamp.inode,
+            self.stamp.size,
+            self.stamp.modified.cast_unsigned(),
+            self.seed,
+            self.pages,
+            self.users,
+            self.unreadable,
+            u64::from(self.regular),
+        ]);
+        seal(&mut page, self.seed, 0);
+        page
+    }
+
+    fn of_page(page: &Page) -> Option<Self> {
+        let header = Self {
+            stamp: Stamp { inode: page[1], size: page[2], modified: page[3].cast_signed() },
+            seed: page[4],
+            pages: page[5],
+            users: page[6],
+            unreadable: page[7],
+            regular: page[8] == 1,
+        };
+        (page[0] == MAGIC && is_sealed(page, header.seed, 0)).then_some(header)
+    }
+}
+
+enum Pages {
+    File(File),
+    Memory(Vec<Page>),
+}
+
+/// A table to look names up in.
+pub(super) struct Index {
+    header: Header,
+    pages: Pages,
+}
+
+/// A page that is not what was written.
+#[derive(Debug)]
+pub(super) struct Damaged;
+
+impl Index {
+    /// Opens a table, if it is a sound one for the file with this stamp.
+    pub(super) fn open(file: File, stamp: Stamp) -> Option<Self> {
+        let header = Header::of_page(&read_page(&file, 0).ok()?)?;
+        let bytes = header.pages.checked_add(1)?.checked_mul(PAGE_BYTES as u64)?;
+        let fits = header.stamp == stamp && header.pages > 0;
+        (fits && file.metadata().ok()?.len() == bytes)
+            .then_some(Self { header, pages: Pages::File(file) })
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The offsets at which the record of `key`, a name in lower case, may be.
+    pub(super) fn candidates(&self, key: &str) -> Result<Vec<u64>, Damaged> {
+        let place = Place::of(key, &self.header);
+        let mut found = Vec::new();
+        for number in place.pages() {
+            let page = self.page(number)?;
+            for slot in &page[..SLOTS] {
+                if *slot == 0 {
+                    return Ok(found);
+                }
+                if place.fits(*slot) {
+                    found.push(offset_of(*slot));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn page(&self, number: u64) -> Result<Page, Damaged> {
+        match &self.pages {
+            Pages::Memory(pages) => usize::try_from(number)
+                .ok()
+                .and_then(|number| pages.get(number))
+                .copied()
+                .ok_or(Damaged),
+            Pages::File(file) => {
+                let page = read_page(file, number + 1).map_err(|_| Damaged)?;
+                let sealed = is_sealed(&page, self.header.seed, number + 1);
+                sealed.then_some(page).ok_or(Damaged)
+            }
+        }
+    }
+
+    /// Writes a table that is in memory to `file`, and goes on with that.
+    pub(super) fn write_to(&mut self, file: File) -> io::Result<()> {
+        let Pages::Memory(pages) = &self.pages else {
+            return Ok(());
+        };
+        let mut out = BufWriter::with_capacity(1 << 18, &file);
+        write_page(&mut out, &self.header.to_page())?;
+        for (number, page) in (1..).zip(pages) {
+            let mut page = *page;
+            seal(&mut page, self.header.seed, number);
+            write_page(&mut out, &page)?;
+        }
+        out.flush()?;
+        drop(out);
+        self.pages = Pages::File(file);
+        Ok(())
+    }
+}
+
+/// A table while it is filled.
+pub(super) struct Builder {
+    header: Header,
+    pages: Vec<Page>,
+}
+
+impl Builder {
+    /// An empty table for about `users` users of the file with this stamp.
+    pub(super) fn new(stamp: Stamp, users: u64) -> Self {
+        let pages = users / FILLED + 1;
+        Self {
+            header: Header {
+                stamp,
+                seed: rand::random(),
+                pages,
+                users: 0,
+                unreadable: 0,
+                regular: true,
+            },
+            // As many as lines were counted in a file: they fit into memory.
+            pages: vec![[0; WORDS]; usize::try_from(pages).unwrap_or(usize::MAX)],
+        }
+    }
+
+    /// Counts a line that is no record.
+    pub(super) fn note_unreadable(&mut self) {
+        self.header.unreadable += 1;
+    }
+
+    /// Notes that not every record stands for a user.
+    pub(super) fn note_irregular(&mut self) {
+        self.header.regular = false;
+    }
+
+    /// Enters the record of `key` at `offset`. `same_name` tells whether the
+    /// record at an older offset is of the same name: then the later one wins.
+    pub(super) fn insert<E>(
+        &mut self,
+        key: &str,
+        offset: u64,
+        mut same_name: impl FnMut(u64) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let place = Place::of(key, &self.header);
+        for number in place.pages() {
+            // `pages` yields numbers below `header.pages`, the vector's length.
+            let Some(page) = self.pages.get_mut(usize::try_from(number).unwrap_or(0)) else {
+                continue;
+            };
+            for slot in &mut page[..SLOTS] {
+                if *slot == 0 {
+                    *slot = place.slot(offset);
+                    self.header.users += 1;
+                    return Ok(());
+                }
+                if place.fits(*slot) && same_name(offset_of(*slot))? {
+                    *slot = place.slot(offset);
+                    self.header.regular = false;
+                    return Ok(());
+                }
+            }
+        }
+        // Every page is full: more lines came than were counted, so the file
+        // changed meanwhile and the caller starts over.
+        Ok(())
+    }
+
+    /// The finished table, in memory.
+    pub(super) fn finish(self) -> Index {
+        Index { header: self.header, pages: Pages::Memory(self.pages) }
+    }
+}
+
+/// Where in a table a name belongs.
+struct Place {
+    first_page: u64,
+    pages: u64,
+    fragment: u64,
+}
+
+impl Place {
+    fn of(key: &str, header: &Header) -> Self {
+        let hash = hash(key.as_bytes(), header.seed);
+        // The upper half times the number of pages: a fair share for each page.
+        let first_page = ((hash >> 32) * header.pages) >> 32;
+        Self { first_page, pages: header.pages, fragment: hash & 0xff_ffff }
+    }
+
+    fn pages(&self) -> impl Iterator<Item = u64> + use<> {
+        let (first, pages) = (self.first_page, self.pages);
+        (0..pages).map(move |step| (first + step) % pages)
+    }
+
+    fn slot(&self, offset: u64) -> u64 {
+        self.fragment << OFFSET_BITS | (offset + 1)
+    }
+
+    fn fits(&self, slot: u64) -> bool {
+        slot >> OFFSET_BITS == self.fragment
+    }
+}
+
+fn offset_of(slot: u64) -> u64 {
+    (slot & ((1 << OFFSET_BITS) - 1)) - 1
+}
+
+/// FNV-1a from a secret start, then a finishing mix, as a table on disk needs
+/// one that no release of a library changes.
+fn hash(bytes: &[u8], seed: u64) -> u64 {
+    let folded = bytes.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    mix(folded ^ seed.rotate_left(32))
+}
+
+/// The finisher of MurmurHash3: every bit of the input moves every bit.
+fn mix(mut value: u64) -> u64 {
+    value ^= value >> 33;
+    value = value.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    value ^= value >> 33;
+    value = value.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    value ^ value >> 33
+}
+
+fn checksum(page: &Page, seed: u64, number: u64) -> u64 {
+    page[..SLOTS].iter().fold(mix(seed ^ number), |sum, word| {
+        (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    })
+}
+
+fn seal(page: &mut Page, seed: u64, number: u64) {
+    page[SLOTS] = checksum(page, seed, number);
+}
+
+fn is_sealed(page: &Page, seed: u64, number: u64) -> bool {
+    page[SLOTS] == checksum(page, seed, number)
+}
+
+fn read_page(file: &File, number: u64) -> io::Result<Page> {
+    let mut bytes = [0; PAGE_BYTES];
+    file.read_exact_at(&mut bytes, number * PAGE_BYTES as u64)?;
+    let mut page = [0; WORDS];
+    for (word, bytes) in page.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    Ok(page)
+}
+
+fn write_page(out: &mut impl Write, page: &Page) -> io::Result<()> {
+    page.iter().try_for_each(|word| out.write_all(&word.to_le_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    const STAMP: Stamp = Stamp { inode: 7, size: 1 << 30, modified: -5 };
+
+    /// A table of `users` users, user n at offset 10 n, sized for `room`.
+    fn table(users: u64, room: u64) -> Index {
+        let mut builder = Builder::new(STAMP, room);
+        for user in 0..users {
+            let never = |_| Ok::<_, Infallible>(false);
+            let Ok(()) = builder.insert(&format!("user{user}"), user * 10, never);
+        }
+        builder.finish()
+    }
+
+    fn check_all(index: &Index, users: u64) {
+        for user in 0..users {
+            let found = index.candidates(&format!("user{user}")).expect("sound");
+            assert!(found.contains(&(user * 10)), "user{user}");
+            assert!(found.len() <= 2, "fragments seldom collide");
+        }
+        assert!(index.candidates("nobody").expect("sound").len() < 2);
+    }
+
+    #[test]
+    fn names_are_found_in_memory_and_on_disk() {
+        for (users, room) in [(0, 0), (1, 1), (62, 0), (5000, 5000), (5000, 3400)] {
+            let mut index = table(users, room);
+            check_all(&index, users);
+            let path = tempfile::NamedTempFile::new().expect("a file");
+            index.write_to(path.reopen().expect("open")).expect("written");
+            check_all(&index, users);
+            let file = path.reopen().expect("open");
+            let reopened = Index::open(file, STAMP).expect("a sound table");
+            assert_eq!(reopened.header().users, users);
+            check_all(&reopened, users);
+        }
+    }
+
+    #[test]
+    fn the_later_record_of_a_name_wins() {
+        let mut builder = Builder::new(STAMP, 10);
+        for offset in [0, 100, 200] {
+            let same = |_| Ok::<_, Infallible>(true);
+            let Ok(()) = builder.insert("bob", offset, same);
+        }
+        let index = builder.finish();
+        assert_eq!(index.candidates("bob").expect("sound"), [200]);
+        assert_eq!(index.header().users, 1);
+        assert!(!index.header().regular);
+    }
+
+    #[test]
+    fn a_table_for_another_file_or_with_a_flipped_bit_is_not_believed() {
+        let path = tempfile::NamedTempFile::new().expect("a file");
+        let open = || path.reopen().expect("open");
+        table(1000, 1000).write_to(open()).expect("written");
+        let other = Stamp { size: 1, ..STAMP };
+        assert!(Index::open(open(), other).is_none());
+        assert!(Index::open(open(), STAMP).is_some());
+
+        let len = open().metadata().expect("metadata").len();
+        for at in (0..len).step_by(97) {
+            let mut byte = [0];
+            open().read_exact_at(&mut byte, at).expect("read");
+            open().write_all_at(&[byte[0] ^ 4], at).expect("written");
+            let noticed = match Index::open(open(), STAMP) {
+                None => true,
+                Some(index) => (0..index.header.pages).any(|page| index.page(page).is_err()),
+            };
+            assert!(noticed, "a flip at {at}");
+            open().write_all_at(&byte, at).expect("restored");
+        }
+        open().set_len(len - 1).expect("cut");
+        assert!(Index::open(open(), STAMP).is_none());
+    }
+}
