@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::diagnostic::{Diagnostic, Severity};
 use super::place::Place;
 use super::syntax::{Document, Entry};
-use super::table::{Default, Row, row};
+use super::table::{Row, Unset, row};
 use super::unknown;
 use super::value::{Fault, Kind, Value};
 
@@ -50,7 +50,7 @@ impl<'a> Given<'a> {
         match self.only_entry(name) {
             Some(entry) => self.read(name, kind, entry).or_else(|| self.default(name, kind)),
             None => {
-                if known(name).default == Default::Compulsory {
+                if known(name).default == Unset::Compulsory {
                     self.missing(name);
                 }
                 self.default(name, kind)
@@ -70,7 +70,7 @@ impl<'a> Given<'a> {
     pub(super) fn many<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<Vec<T>> {
         let entries = self.entries(name);
         if entries.is_empty() {
-            if known(name).default == Default::Compulsory {
+            if known(name).default == Unset::Compulsory {
                 self.missing(name);
             }
             return Some(self.default(name, kind).into_iter().collect());
@@ -157,9 +157,9 @@ impl<'a> Given<'a> {
     /// What a setting is without a line of its own, or with a bad one.
     fn default<T>(&self, name: &str, kind: &Kind<T>) -> Option<T> {
         match known(name).default {
-            Default::Compulsory | Default::Nothing(_) => None,
-            Default::Value(text) => kind.read(&Value { text, place: None }).ok(),
-            Default::SameAs(other) => match self.entries(other).first() {
+            Unset::Compulsory | Unset::Nothing(_) => None,
+            Unset::Value(text) => kind.read(&Value { text, place: None }).ok(),
+            Unset::SameAs(other) => match self.entries(other).first() {
                 Some(entry) => read_entry(kind, entry).ok(),
                 None => self.default(other, kind),
             },

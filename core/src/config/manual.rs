@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::settings::GROUPS;
-use super::table::{Default, Row};
+use super::table::{Row, Unset};
 use super::unknown::NOT_USED_YET;
 
 /// How the file is written; also the text of the module's documentation.
@@ -63,10 +63,10 @@ fn markdown_entry(text: &mut String, row: &Row) {
 fn facts(row: &Row) -> String {
     let expects = (row.expects)();
     let default = match row.default {
-        Default::Compulsory => "compulsory".to_owned(),
-        Default::Value(value) => format!("default `{value}`"),
-        Default::SameAs(other) => format!("default: that of `{other}`"),
-        Default::Nothing(meaning) => format!("default: none, {meaning}"),
+        Unset::Compulsory => "compulsory".to_owned(),
+        Unset::Value(value) => format!("default `{value}`"),
+        Unset::SameAs(other) => format!("default: that of `{other}`"),
+        Unset::Nothing(meaning) => format!("default: none, {meaning}"),
     };
     let repeatable = if row.repeatable { "; may be repeated" } else { "" };
     format!("{expects}; {default}{repeatable}")

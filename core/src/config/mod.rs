@@ -38,7 +38,7 @@ pub use settings::{
     LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings, SmtpSettings,
     ThrottleSettings,
 };
-pub use table::{Default, Group, Row, row, rows};
+pub use table::{Group, Row, Unset, row, rows};
 pub use value::{CommandLine, Listen, SetBy};
 pub use vdomain::{Selector, VirtualDomain};
 

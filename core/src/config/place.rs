@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// A stretch of one line of a configuration file, with the line itself, so
 /// that a message about it needs no file any more.
 ///
-/// Values that may be secret are not in the line: see
-/// [`hides_value`](super::syntax::hides_value).
+/// The value of a setting whose name speaks of a password, secret or token is
+/// not in it, whether there is such a setting or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file, as it was opened.

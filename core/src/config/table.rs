@@ -14,7 +14,7 @@ pub struct Row {
     /// Whether several lines may set it.
     pub repeatable: bool,
     /// What it is if no line sets it.
-    pub default: Default,
+    pub default: Unset,
     /// What it means: paragraphs of Markdown, hard-wrapped.
     pub meaning: &'static str,
     /// A line to copy.
@@ -23,9 +23,9 @@ pub struct Row {
     pub expects: fn() -> String,
 }
 
-/// What a setting is if no line sets it.
+/// What a setting is if no line sets it: its default, for want of one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Default {
+pub enum Unset {
     /// There must be a line.
     Compulsory,
     /// As if this were its value.
@@ -62,7 +62,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 ///
 /// ```text
 /// /// The meaning.
-/// field: Type = how("name", kind), default: Default, example: "name value";
+/// field: Type = how("name", kind), default: Unset, example: "name value";
 /// ```
 ///
 /// in which `how` is a method of [`Given`](super::given::Given): `one` value,

@@ -1,5 +1,7 @@
 //! Whole files: what they are read as, and what is said about them.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const GOOD: &str = "\
@@ -102,7 +104,7 @@ fn every_example_of_the_table_is_understood() {
 #[test]
 fn every_default_is_a_good_value() {
     for row in rows() {
-        if let Default::Value(value) = row.default {
+        if let Unset::Value(value) = row.default {
             let others: String = GOOD
                 .lines()
                 .filter(|line| !line.starts_with(row.name))
@@ -110,7 +112,7 @@ fn every_default_is_a_good_value() {
                 .collect();
             settings(&format!("{others}{} {value}\n", row.name));
         }
-        if let Default::SameAs(other) = row.default {
+        if let Unset::SameAs(other) = row.default {
             assert!(super::row(other).is_some(), "{}", row.name);
         }
     }
@@ -332,4 +334,25 @@ fn the_sample_files_are_in_order() {
         }
     }
     assert_eq!(seen, 3);
+}
+
+/// Lines that begin like settings and go on as they like.
+fn lines() -> impl Strategy<Value = String> {
+    let names: Vec<&str> = rows().map(|row| row.name).chain(["#include", "db_secret"]).collect();
+    let line = (prop::sample::select(names), "[ \t]", "(\\PC|[,.:/@*!\"0-9-]){0,20}");
+    let line = line.prop_map(|(name, blank, value)| format!("{name}{blank}{value}\n"));
+    prop::collection::vec(line, 0..12).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_file_holds_can_be_talked_about(text in lines()) {
+        let loaded = load_text(&text);
+        let errors = loaded.diagnostics.iter().any(Diagnostic::is_error);
+        prop_assert_eq!(loaded.settings.is_none(), errors);
+        for diagnostic in &loaded.diagnostics {
+            prop_assert!(!diagnostic.render(true).is_empty());
+            prop_assert_eq!(diagnostic.to_string().lines().count(), 1);
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::table::Default::{Compulsory, Nothing, SameAs, Value};
+use super::super::table::Unset::{Compulsory, Nothing, SameAs, Value};
 use super::super::table::settings;
 use super::super::value::{
     CommandLine, Fault, Kind, addresses, boolean, command, number, seconds, word,

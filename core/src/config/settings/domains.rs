@@ -1,6 +1,6 @@
 //! Which mail domains are ours.
 
-use super::super::table::Default::{Compulsory, Nothing, Value};
+use super::super::table::Unset::{Compulsory, Nothing, Value};
 use super::super::table::settings;
 use super::super::value::{boolean, domain, separator};
 use super::super::vdomain::{VirtualDomain, vdomain};

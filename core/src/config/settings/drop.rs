@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::table::Default::{Compulsory, Value};
+use super::super::table::Unset::{Compulsory, Value};
 use super::super::table::settings;
 use super::super::value::{boolean, path, seconds, size, word, words};
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::table::Default::{SameAs, Value};
+use super::super::table::Unset::{SameAs, Value};
 use super::super::table::settings;
 use super::super::value::{boolean, path, size, word};
 

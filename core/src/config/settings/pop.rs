@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::table::Default::{Nothing, Value};
+use super::super::table::Unset::{Nothing, Value};
 use super::super::table::settings;
 use super::super::value::{Listen, addresses, boolean, listen, number, seconds};
 use crate::pattern::AddressList;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::table::Default::{Compulsory, SameAs, Value};
+use super::super::table::Unset::{Compulsory, SameAs, Value};
 use super::super::table::settings;
 use super::super::value::{number, path, seconds, word};
 
