@@ -67,8 +67,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let tally = self.session.tally();
         tracing::info!(
             service = "pop3",
-            user = ?tally.user,
-            client = %peer.client,
+            user = tally.user.as_ref().map(tracing::field::debug),
+            client = %peer.client.ip().to_canonical(),
             retrieved = tally.retrieved,
             deleted = tally.deleted,
             octets = tally.octets,
@@ -203,11 +203,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// Logs trouble with a mailbox, and says what the client is told.
     fn blame(&self, trouble: &MailboxTrouble) -> Error {
         let error = Error::from(trouble);
-        let user = self.session.user();
+        let user = self.session.user().map(tracing::field::debug);
         if error == Error::InUse {
-            tracing::debug!(service = "pop3", ?user, "mailbox in use");
+            tracing::debug!(service = "pop3", user, "mailbox in use");
         } else {
-            tracing::warn!(service = "pop3", ?user, %trouble, "mailbox trouble");
+            tracing::warn!(service = "pop3", user, %trouble, "mailbox trouble");
         }
         error
     }

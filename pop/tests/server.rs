@@ -200,6 +200,19 @@ async fn a_large_message_arrives_whole() {
 }
 
 #[tokio::test]
+async fn a_long_listing_arrives_whole() {
+    let service = Service::with_mail(Config::default(), &["A: b\n\nc\n"; 4000]).await;
+    let mut client = service.log_in().await;
+    for command in ["UIDL", "LIST"] {
+        assert!(client.say(command).await.starts_with("+OK"));
+        let lines = client.lines().await;
+        assert_eq!(lines.len(), 4000, "{command}");
+        assert!(lines[3999].starts_with("4000 "), "{command}");
+    }
+    assert_eq!(client.say("STAT").await, "+OK 4000 44000");
+}
+
+#[tokio::test]
 async fn a_stop_spares_who_is_logged_in() {
     let service = Service::with_mail(Config::default(), &[FIRST]).await;
     let mut waiting = service.connect().await;

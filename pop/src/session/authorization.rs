@@ -67,7 +67,7 @@ impl<M: Messages> Session<M> {
         };
         tracing::info!(
             service = "pop3",
-            client = ?self.origin.client,
+            client = self.origin.client.map(tracing::field::display),
             reason = "bad-input",
             text = %unusable,
             "login refused"
@@ -113,7 +113,7 @@ impl<M: Messages> Session<M> {
                 tracing::info!(
                     service = "pop3",
                     user = ?name,
-                    client = ?self.origin.client,
+                    client = self.origin.client.map(tracing::field::display),
                     messages = count,
                     octets,
                     "login"
@@ -147,7 +147,7 @@ impl<M: Messages> Session<M> {
         tracing::info!(
             service = "pop3",
             ?user,
-            client = ?self.origin.client,
+            client = self.origin.client.map(tracing::field::display),
             reason,
             ?text,
             "login refused"

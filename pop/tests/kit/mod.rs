@@ -1,5 +1,7 @@
 //! A POP3 service on a free port with one user, and a client that talks to it.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
