@@ -43,6 +43,9 @@ pub struct SourceSettings {
     pub scheme: Scheme,
     /// Never write.
     pub read_only: bool,
+    /// Size in bytes at which a journal is merged, if the base has one and the
+    /// configuration says so.
+    pub journal_limit: Option<u64>,
 }
 
 /// Why a user base could not be opened.
@@ -70,6 +73,7 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
     let mut config = NwAuthConfig::new(&settings.directory);
     config.scheme = settings.scheme;
     config.read_only = settings.read_only;
+    config.journal_limit = settings.journal_limit;
     Ok(Arc::new(NwAuth::open(config)?))
 }
 
@@ -84,6 +88,7 @@ mod tests {
             directory: home.path().to_owned(),
             scheme: Scheme::Ssha256,
             read_only: false,
+            journal_limit: None,
         };
         let kind = source("NWAuth").expect("a kind");
         assert!((kind.open)(&settings).is_ok());

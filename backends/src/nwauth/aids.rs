@@ -1,19 +1,19 @@
 //! Test aids of the original's command line: answers that come late, and
 //! answers with a full drop path.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, DropPath, Outcome, Search, SearchOutcome, Unavailable,
-    Username, Verdict,
+    AuthRequest, Authenticator, Change, DropName, DropPath, Outcome, Search, SearchOutcome,
+    Unavailable, Verdict, drop_path,
 };
 
+use super::cli::DropLayout;
+
 /// `-sleep x y`: sleeps before the first and then before every x-th answer.
+#[derive(Debug)]
 pub struct Sleepy<A> {
     inner: A,
     every: u64,
@@ -53,25 +53,17 @@ impl<A: Authenticator> Authenticator for Sleepy<A> {
     }
 }
 
-/// Where a user's drop file is, or `None` for a name that no path may hold.
-pub type DropPathOf = Arc<dyn Fn(&Username) -> Option<PathBuf> + Send + Sync>;
-
 /// `drop_path hash base`: says where the drop file is instead of `config`.
+#[derive(Debug)]
 pub struct Placed<A> {
     inner: A,
-    path_of: DropPathOf,
+    layout: DropLayout,
 }
 
 impl<A> Placed<A> {
-    /// Answers with `path_of` the user.
-    pub fn new(inner: A, path_of: DropPathOf) -> Self {
-        Self { inner, path_of }
-    }
-}
-
-impl<A> fmt::Debug for Placed<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Placed")
+    /// Answers with paths of this layout.
+    pub fn new(inner: A, layout: DropLayout) -> Self {
+        Self { inner, layout }
     }
 }
 
@@ -82,9 +74,11 @@ impl<A: Authenticator> Authenticator for Placed<A> {
         let Verdict::Accepted(account) = &verdict else {
             return Ok(verdict);
         };
-        let Some(path) = (self.path_of)(&account.name) else {
+        // A name that no path may hold is left to the server to refuse.
+        let Ok(file) = DropName::parse(account.name.as_str()) else {
             return Ok(verdict);
         };
+        let path = drop_path(&self.layout.base, self.layout.hash_spool, &file, &file);
         let mut account = (**account).clone();
         account.drop = DropPath::File(path);
         Ok(Verdict::accepted(account))
@@ -101,7 +95,7 @@ impl<A: Authenticator> Authenticator for Placed<A> {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Account, Origin, Service};
+    use dmail_core::{Account, HashSpool, Origin, Service, Username};
 
     use super::*;
 
@@ -133,11 +127,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_drop_path_takes_the_place_of_config() {
-        let path_of: DropPathOf = Arc::new(|user| Some(format!("/mail/{user}").into()));
-        let verdict = Placed::new(Everybody, path_of).authenticate(&lookup()).await;
+        let layout = DropLayout { hash_spool: HashSpool::TwoLetters, base: "/mail".into() };
+        let verdict = Placed::new(Everybody, layout).authenticate(&lookup()).await;
         let Ok(Verdict::Accepted(account)) = verdict else {
             panic!("{verdict:?}");
         };
-        assert_eq!(account.drop, DropPath::File("/mail/bob".into()));
+        assert_eq!(account.drop, DropPath::File("/mail/b/o/bob".into()));
     }
 }

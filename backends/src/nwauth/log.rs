@@ -5,8 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Write as _;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -14,6 +13,9 @@ use dmail_core::{
     Action, AuthRequest, Authenticator, Change, Outcome, Purpose, Search, SearchOutcome, Secret,
     Unavailable, Verdict,
 };
+
+use super::StoreError;
+use super::directory::Directory;
 
 /// The log's name in the `-path` directory.
 pub const LOG_FILE: &str = "nwauth.log";
@@ -40,9 +42,11 @@ impl<A> Logged<A> {
     /// # Errors
     ///
     /// If the file cannot be opened.
-    pub fn open(inner: A, directory: &Path, passwords: Passwords) -> io::Result<Self> {
+    pub fn open(inner: A, directory: &Path, passwords: Passwords) -> Result<Self, StoreError> {
         let path = directory.join(LOG_FILE);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        let mut options = OpenOptions::new();
+        options.append(true);
+        let (file, _) = Directory::new(directory, false).open_or_create(&path, &options)?;
         if passwords == Passwords::Shown {
             let path = path.display();
             tracing::warn!(%path, "-logpass writes passwords in clear text to the log");

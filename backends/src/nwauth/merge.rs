@@ -96,7 +96,7 @@ impl<'a> Merger<'a> {
             }
         }
         Ok(Self {
-            out: BufWriter::with_capacity(1 << 20, file),
+            out: BufWriter::with_capacity(1 << 18, file),
             journal,
             placed: HashSet::new(),
             kept,

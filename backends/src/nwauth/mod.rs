@@ -174,8 +174,14 @@ impl NwAuth {
     ) -> Result<Outcome, Unavailable> {
         let store = Arc::clone(&self.store);
         let edit = Edit { name: user.as_str().to_owned(), action };
-        let edited = self.changes.run(move || store.change(vec![edit])).await??;
-        self.merge_behind();
+        let change = move || {
+            let edited = store.change(vec![edit])?;
+            Ok::<_, StoreError>((edited, store.merge_is_due()))
+        };
+        let (edited, merge_is_due) = self.changes.run(change).await??;
+        if merge_is_due {
+            self.merge_behind();
+        }
         Ok(match edited.first() {
             Some(Edited::Done) => Outcome::Done(format!("{user} {done}")),
             Some(Edited::Unwritable) => bad_input("the record does not fit a line of nwauth.txt"),
@@ -185,7 +191,7 @@ impl NwAuth {
         })
     }
 
-    /// Merges the journal, if it is time to, after the change was acknowledged.
+    /// Merges the journal while the change is being acknowledged.
     fn merge_behind(&self) {
         let store = Arc::clone(&self.store);
         tokio::task::spawn_blocking(move || {

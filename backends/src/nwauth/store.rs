@@ -9,7 +9,9 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+};
 
 use zeroize::Zeroizing;
 
@@ -73,6 +75,8 @@ pub(super) struct Store {
     queue: Mutex<Vec<Waiting>>,
     /// Held by the one thread that writes.
     writer: Mutex<()>,
+    /// Held by the one thread that merges.
+    merger: Mutex<()>,
 }
 
 impl Store {
@@ -90,6 +94,7 @@ impl Store {
             view: RwLock::new(view),
             queue: Mutex::default(),
             writer: Mutex::default(),
+            merger: Mutex::default(),
         })
     }
 
@@ -174,10 +179,21 @@ impl Store {
         Ok(done)
     }
 
-    /// Merges the journal if it has grown past its limit. Changes wait while
-    /// it does, questions do not.
+    /// Whether the journal has grown past its limit.
+    pub(super) fn merge_is_due(&self) -> bool {
+        !self.directory.read_only && self.is_due(&self.view())
+    }
+
+    /// Merges the journal if it has grown past its limit and no other thread
+    /// is doing so. Changes wait for it; questions do so only while the files
+    /// change names.
     pub(super) fn merge_if_due(&self) -> Result<(), StoreError> {
-        if self.directory.read_only || !self.merge_is_due(&self.view()) {
+        let _merger = match self.merger.try_lock() {
+            Ok(merger) => merger,
+            Err(TryLockError::Poisoned(merger)) => merger.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        if !self.merge_is_due() {
             return Ok(());
         }
         self.merge_until(|_| Ok(()))
@@ -192,7 +208,7 @@ impl Store {
         self.view_mut().refresh(&self.directory, Some(&held))?;
         let view = self.view();
         // Another process may have been first.
-        if !self.merge_is_due(&view) {
+        if !self.is_due(&view) {
             return Ok(());
         }
         merge(&self.directory, &held, &view, done)?;
@@ -200,7 +216,7 @@ impl Store {
         self.view_mut().refresh(&self.directory, Some(&held))
     }
 
-    fn merge_is_due(&self, view: &View) -> bool {
+    fn is_due(&self, view: &View) -> bool {
         let base = view.base.as_ref().map_or(0, |base| base.stamp().size);
         let limit = self.journal_limit.unwrap_or(MIN_JOURNAL.max(base / JOURNAL_SHARE));
         view.journal.size() > limit

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use proptest::prelude::*;
-
 use super::*;
+
+mod merging;
+mod model;
+mod sharing;
 
 fn open_with(path: &Path, journal_limit: Option<u64>) -> Store {
     Store::open(Directory::new(path, false), journal_limit).expect("an open store")
@@ -174,98 +176,6 @@ fn a_rehash_does_not_undo_a_newer_password() {
 }
 
 #[test]
-fn two_stores_see_each_others_changes_at_once() {
-    let home = tempfile::tempdir().expect("a directory");
-    let (one, two) = (open_with(home.path(), Some(100)), open_with(home.path(), Some(100)));
-    for round in 0..50 {
-        let (writer, reader) = if round % 2 == 0 { (&one, &two) } else { (&two, &one) };
-        let hash = format!("h{round}");
-        assert_eq!(change(writer, set("bob", &hash, None)), Edited::Done);
-        assert_eq!(look(reader, "bob"), Some(format!("{hash}:")));
-        if round % 7 == 0 {
-            writer.merge_if_due().expect("merged");
-            assert_eq!(look(reader, "bob"), Some(format!("{hash}:")));
-        }
-        if round % 10 == 3 {
-            assert_eq!(change(writer, delete("bob")), Edited::Done);
-            assert_eq!(look(reader, "bob"), None);
-        }
-    }
-}
-
-#[test]
-fn an_editor_may_rewrite_the_base() {
-    let home = tempfile::tempdir().expect("a directory");
-    write(home.path(), Some("bob:1:\n"), None);
-    let store = open(home.path());
-    assert_eq!(look(&store, "bob").as_deref(), Some("1:"));
-    write(home.path(), Some("ann:1:\nbob:22:\n"), None);
-    assert_eq!(look(&store, "bob").as_deref(), Some("22:"));
-    fs::remove_file(home.path().join("nwauth.txt")).expect("removed");
-    assert_eq!(look(&store, "bob"), None);
-}
-
-#[test]
-fn lines_that_are_no_records_survive_every_merge() {
-    let home = tempfile::tempdir().expect("a directory");
-    let long = "x".repeat(200_000);
-    let base = format!("# comment\nbob:1:\n{long}\nno colon");
-    let journal = format!("what?\nann:2:\n{long}y\n");
-    write(home.path(), Some(&base), Some(&journal));
-    for _ in 0..2 {
-        let store = open_with(home.path(), Some(0));
-        store.merge_if_due().expect("merged");
-        change(&store, set("ann", "2", None));
-    }
-    let merged = fs::read_to_string(home.path().join("nwauth.txt")).expect("a base");
-    let mut lines: Vec<&str> = merged.lines().collect();
-    lines.sort_unstable_by_key(|line| line.len());
-    let short = ["what?", "ann:2:", "bob:1:", "no colon", "# comment"];
-    assert_eq!(lines[..5].iter().copied().collect::<std::collections::BTreeSet<_>>(), short.into());
-    assert_eq!(lines[5..].iter().map(|line| line.len()).collect::<Vec<_>>(), [200_000, 200_001]);
-}
-
-#[test]
-fn a_merge_that_stops_anywhere_loses_nothing_and_can_be_done_again() {
-    let steps = [
-        Step::Written,
-        Step::IndexInstalled,
-        Step::BaseInstalled,
-        Step::BaseDurable,
-        Step::JournalRemoved,
-    ];
-    for stop_at in steps {
-        let home = tempfile::tempdir().expect("a directory");
-        write(home.path(), Some("a:1:\nb:1:\nodd\nc:1:\n"), Some("odd too\n"));
-        let store = open_with(home.path(), Some(0));
-        change(&store, set("b", "2", None));
-        change(&store, set("d", "2", None));
-        change(&store, delete("c"));
-        let expected = everybody(&store);
-        let stopped =
-            store.merge_until(
-                |step| {
-                    if step == stop_at { Err(StoreError::Interrupted) } else { Ok(()) }
-                },
-            );
-        assert!(stopped.is_err());
-        // The store that lived through it, and one that starts afterwards.
-        assert_eq!(everybody(&store), expected, "{stop_at:?}");
-        let next = open_with(home.path(), Some(0));
-        assert_eq!(everybody(&next), expected, "{stop_at:?}");
-        for name in ["a", "b", "c", "d"] {
-            assert_eq!(look(&next, name).is_some(), expected.contains_key(name));
-        }
-        change(&next, set("e", "3", None));
-        next.merge_if_due().expect("merged");
-        let merged = fs::read_to_string(home.path().join("nwauth.txt")).expect("a base");
-        let mut lines: Vec<&str> = merged.lines().collect();
-        lines.sort_unstable();
-        assert_eq!(lines, ["a:1:", "b:2:", "d:2:", "e:3:", "odd", "odd too"], "{stop_at:?}");
-    }
-}
-
-#[test]
 fn a_damaged_or_foreign_index_is_rebuilt() {
     let home = tempfile::tempdir().expect("a directory");
     let users = 5_000;
@@ -315,48 +225,6 @@ fn a_read_only_store_writes_nothing() {
 }
 
 #[test]
-fn files_are_for_the_owner_only_and_a_merge_keeps_the_mode() {
-    use std::os::unix::fs::PermissionsExt;
-    let home = tempfile::tempdir().expect("a directory");
-    let mode = |name: &str| {
-        let metadata = fs::metadata(home.path().join(name)).expect("metadata");
-        metadata.permissions().mode() & 0o777
-    };
-    let store = open_with(home.path(), Some(0));
-    change(&store, set("bob", "1", None));
-    assert_eq!(mode("nwauth.add"), 0o600);
-    store.merge_if_due().expect("merged");
-    assert_eq!(mode("nwauth.txt"), 0o600);
-    let group = fs::Permissions::from_mode(0o640);
-    fs::set_permissions(home.path().join("nwauth.txt"), group).expect("changed");
-    change(&store, set("ann", "1", None));
-    store.merge_if_due().expect("merged");
-    assert_eq!(mode("nwauth.txt"), 0o640);
-}
-
-#[test]
-fn many_callers_share_flushes_and_none_is_forgotten() {
-    let home = tempfile::tempdir().expect("a directory");
-    let stores = [open_with(home.path(), Some(2_000)), open_with(home.path(), Some(2_000))];
-    std::thread::scope(|scope| {
-        for (which, store) in stores.iter().enumerate() {
-            for caller in 0..4 {
-                scope.spawn(move || {
-                    for round in 0..25 {
-                        let name = format!("u{which}.{caller}.{round}");
-                        assert_eq!(change(store, set(&name, "1", None)), Edited::Done);
-                        store.merge_if_due().expect("merged");
-                        assert!(look(store, &name).is_some(), "{name}");
-                    }
-                });
-            }
-        }
-    });
-    assert_eq!(everybody(&stores[0]).len(), 200);
-    assert_eq!(everybody(&open(home.path())).len(), 200);
-}
-
-#[test]
 fn twenty_thousand_users_are_found_one_by_one() {
     let home = tempfile::tempdir().expect("a directory");
     let base: String = (0..20_000).map(|user| format!("User{user}:{user}:\n")).collect();
@@ -367,56 +235,4 @@ fn twenty_thousand_users_are_found_one_by_one() {
     }
     assert_eq!(look(&store, "user20000"), None);
     assert_eq!(everybody(&store).len(), 20_000);
-}
-
-/// One step of a random history.
-#[derive(Debug, Clone)]
-enum Move {
-    Set(u8, u8),
-    Delete(u8),
-    Reopen,
-    Merge,
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = prop_oneof![
-        6 => (0..12_u8, any::<u8>()).prop_map(|(user, hash)| Move::Set(user, hash)),
-        3 => (0..12_u8).prop_map(Move::Delete),
-        1 => Just(Move::Reopen),
-        1 => Just(Move::Merge),
-    ];
-    prop::collection::vec(one, 1..60)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn any_history_leaves_what_a_map_would(moves in moves()) {
-        let home = tempfile::tempdir().expect("a directory");
-        let mut store = open_with(home.path(), Some(0));
-        let mut model = BTreeMap::new();
-        for step in moves {
-            match step {
-                Move::Set(user, hash) => {
-                    let (name, hash) = (format!("User{user}"), format!("h{hash}"));
-                    change(&store, set(&name, &hash, None));
-                    model.insert(key(&name), hash);
-                }
-                Move::Delete(user) => {
-                    let name = format!("user{user}");
-                    let edited = change(&store, delete(&name));
-                    prop_assert_eq!(edited == Edited::Done, model.remove(&name).is_some());
-                }
-                Move::Reopen => store = open_with(home.path(), Some(0)),
-                Move::Merge => store.merge_if_due().expect("merged"),
-            }
-            prop_assert_eq!(&everybody(&store), &model);
-        }
-        for user in 0..12 {
-            let name = format!("user{user}");
-            let found = store.find(&name).expect("an answer");
-            prop_assert_eq!(found.is_some(), model.contains_key(&name));
-        }
-    }
 }

@@ -17,25 +17,20 @@
 //! nothing needs to be flushed. The table only proposes: whoever asks reads the
 //! record at the offset and believes the name that stands there.
 
+mod builder;
+mod page;
+mod place;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::FileExt;
 
 use super::directory::Stamp;
+pub(super) use builder::Builder;
+use page::{PAGE_BYTES, Page, SLOTS, Table, WORDS, is_sealed, read_page, seal, write_page};
+pub(super) use place::MAX_OFFSET;
+use place::{Place, offset_of};
 
-/// Words of 8 bytes in a page.
-const WORDS: usize = 64;
-const PAGE_BYTES: usize = WORDS * 8;
-const SLOTS: usize = WORDS - 1;
-/// Slots of a page that are filled when the table is new, about two thirds.
-const FILLED: u64 = 42;
 const MAGIC: u64 = u64::from_le_bytes(*b"NWIDX\0\0\x01");
-
-const OFFSET_BITS: u32 = 40;
-/// Offsets that a slot can hold.
-pub(super) const MAX_OFFSET: u64 = (1 << OFFSET_BITS) - 2;
-
-type Page = [u64; WORDS];
 
 /// What the whole table is about; page 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +82,7 @@ impl Header {
 
 enum Pages {
     File(File),
-    Memory(Vec<Page>),
+    Memory(Table),
 }
 
 /// A table to look names up in.
@@ -134,11 +129,7 @@ impl Index {
 
     fn page(&self, number: u64) -> Result<Page, Damaged> {
         match &self.pages {
-            Pages::Memory(pages) => usize::try_from(number)
-                .ok()
-                .and_then(|number| pages.get(number))
-                .copied()
-                .ok_or(Damaged),
+            Pages::Memory(table) => table.page(number).copied().ok_or(Damaged),
             Pages::File(file) => {
                 let page = read_page(file, number + 1).map_err(|_| Damaged)?;
                 let sealed = is_sealed(&page, self.header.seed, number + 1);
@@ -149,14 +140,14 @@ impl Index {
 
     /// Writes a table that is in memory to `file`, and goes on with that.
     pub(super) fn write_to(&mut self, file: File) -> io::Result<()> {
-        let Pages::Memory(pages) = &self.pages else {
+        let Pages::Memory(table) = &self.pages else {
             return Ok(());
         };
         let mut out = BufWriter::with_capacity(1 << 18, &file);
         write_page(&mut out, &self.header.to_page())?;
-        for (number, page) in (1..).zip(pages) {
-            let mut page = *page;
-            seal(&mut page, self.header.seed, number);
+        for number in 0..self.header.pages {
+            let mut page = *table.page(number).unwrap_or(&[0; WORDS]);
+            seal(&mut page, self.header.seed, number + 1);
             write_page(&mut out, &page)?;
         }
         out.flush()?;
@@ -166,160 +157,10 @@ impl Index {
     }
 }
 
-/// A table while it is filled.
-pub(super) struct Builder {
-    header: Header,
-    pages: Vec<Page>,
-}
-
-impl Builder {
-    /// An empty table for about `users` users of the file with this stamp.
-    pub(super) fn new(stamp: Stamp, users: u64) -> Self {
-        let pages = users / FILLED + 1;
-        Self {
-            header: Header {
-                stamp,
-                seed: rand::random(),
-                pages,
-                users: 0,
-                unreadable: 0,
-                regular: true,
-            },
-            // As many as lines were counted in a file: they fit into memory.
-            pages: vec![[0; WORDS]; usize::try_from(pages).unwrap_or(usize::MAX)],
-        }
-    }
-
-    /// Counts a line that is no record.
-    pub(super) fn note_unreadable(&mut self) {
-        self.header.unreadable += 1;
-    }
-
-    /// Notes that not every record stands for a user.
-    pub(super) fn note_irregular(&mut self) {
-        self.header.regular = false;
-    }
-
-    /// Enters the record of `key` at `offset`. `same_name` tells whether the
-    /// record at an older offset is of the same name: then the later one wins.
-    pub(super) fn insert<E>(
-        &mut self,
-        key: &str,
-        offset: u64,
-        mut same_name: impl FnMut(u64) -> Result<bool, E>,
-    ) -> Result<(), E> {
-        let place = Place::of(key, &self.header);
-        for number in place.pages() {
-            // `pages` yields numbers below `header.pages`, the vector's length.
-            let Some(page) = self.pages.get_mut(usize::try_from(number).unwrap_or(0)) else {
-                continue;
-            };
-            for slot in &mut page[..SLOTS] {
-                if *slot == 0 {
-                    *slot = place.slot(offset);
-                    self.header.users += 1;
-                    return Ok(());
-                }
-                if place.fits(*slot) && same_name(offset_of(*slot))? {
-                    *slot = place.slot(offset);
-                    self.header.regular = false;
-                    return Ok(());
-                }
-            }
-        }
-        // Every page is full: more lines came than were counted, so the file
-        // changed meanwhile and the caller starts over.
-        Ok(())
-    }
-
-    /// The finished table, in memory.
-    pub(super) fn finish(self) -> Index {
-        Index { header: self.header, pages: Pages::Memory(self.pages) }
-    }
-}
-
-/// Where in a table a name belongs.
-struct Place {
-    first_page: u64,
-    pages: u64,
-    fragment: u64,
-}
-
-impl Place {
-    fn of(key: &str, header: &Header) -> Self {
-        let hash = hash(key.as_bytes(), header.seed);
-        // The upper half times the number of pages: a fair share for each page.
-        let first_page = ((hash >> 32) * header.pages) >> 32;
-        Self { first_page, pages: header.pages, fragment: hash & 0xff_ffff }
-    }
-
-    fn pages(&self) -> impl Iterator<Item = u64> + use<> {
-        let (first, pages) = (self.first_page, self.pages);
-        (0..pages).map(move |step| (first + step) % pages)
-    }
-
-    fn slot(&self, offset: u64) -> u64 {
-        self.fragment << OFFSET_BITS | (offset + 1)
-    }
-
-    fn fits(&self, slot: u64) -> bool {
-        slot >> OFFSET_BITS == self.fragment
-    }
-}
-
-fn offset_of(slot: u64) -> u64 {
-    (slot & ((1 << OFFSET_BITS) - 1)) - 1
-}
-
-/// FNV-1a from a secret start, then a finishing mix, as a table on disk needs
-/// one that no release of a library changes.
-fn hash(bytes: &[u8], seed: u64) -> u64 {
-    let folded = bytes.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    mix(folded ^ seed.rotate_left(32))
-}
-
-/// The finisher of MurmurHash3: every bit of the input moves every bit.
-fn mix(mut value: u64) -> u64 {
-    value ^= value >> 33;
-    value = value.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    value ^= value >> 33;
-    value = value.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    value ^ value >> 33
-}
-
-fn checksum(page: &Page, seed: u64, number: u64) -> u64 {
-    page[..SLOTS].iter().fold(mix(seed ^ number), |sum, word| {
-        (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    })
-}
-
-fn seal(page: &mut Page, seed: u64, number: u64) {
-    page[SLOTS] = checksum(page, seed, number);
-}
-
-fn is_sealed(page: &Page, seed: u64, number: u64) -> bool {
-    page[SLOTS] == checksum(page, seed, number)
-}
-
-fn read_page(file: &File, number: u64) -> io::Result<Page> {
-    let mut bytes = [0; PAGE_BYTES];
-    file.read_exact_at(&mut bytes, number * PAGE_BYTES as u64)?;
-    let mut page = [0; WORDS];
-    for (word, bytes) in page.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    Ok(page)
-}
-
-fn write_page(out: &mut impl Write, page: &Page) -> io::Result<()> {
-    page.iter().try_for_each(|word| out.write_all(&word.to_le_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::os::unix::fs::FileExt;
 
     use super::*;
 

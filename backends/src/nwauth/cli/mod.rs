@@ -10,13 +10,19 @@
 //! twenty years have them. Words come from a shell, which has taken quotes
 //! away: `info="two words"` arrives as `info=two words`, and is read so.
 
+mod command;
+mod options;
+mod words;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dmail_core::{Action, Info, Secret, Username};
+use dmail_core::{Action, HashSpool, Secret, Username};
 
-use super::{Encrypt, NamePolicy, NwAuthConfig};
+use super::{Encrypt, NwAuthConfig};
+use options::Options;
+use words::Words;
 
 /// A parsed command line.
 #[derive(Debug, Clone)]
@@ -38,8 +44,8 @@ pub struct Invocation {
 /// The layout of drop files that `drop_path hash base` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropLayout {
-    /// 0, 1 or 2, as `hash_spool`.
-    pub hash_spool: u8,
+    /// 0, 1 or 2.
+    pub hash_spool: HashSpool,
     /// The directory above all drop files.
     pub base: PathBuf,
 }
@@ -140,193 +146,19 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Invocation, Usag
     let mut options = Options::default();
     let mut command = None;
     while let Some(word) = words.0.next() {
-        if word == "drop_path" {
-            options.drop_path = Some(words.drop_layout()?);
-        } else if word.starts_with('-') {
+        // The one option of the original that has no dash.
+        if word.starts_with('-') || word == "drop_path" {
             options.take(&word, &mut words)?;
         } else {
-            command = Some(parse_command(&word, &mut words)?);
+            command = Some(command::parse(&word, &mut words)?);
         }
     }
     options.invocation(command)
 }
 
-/// The words that are left.
-struct Words(std::vec::IntoIter<String>);
-
-impl Words {
-    fn next(&mut self, option: &'static str, wanted: &'static str) -> Result<String, UsageError> {
-        self.0.next().ok_or(UsageError::Argument { option, wanted })
-    }
-
-    fn number(&mut self, option: &'static str) -> Result<u64, UsageError> {
-        let wanted = "a number";
-        let word = self.next(option, wanted)?;
-        word.parse().map_err(|_| UsageError::Argument { option, wanted })
-    }
-
-    fn user(&mut self, option: &'static str) -> Result<Username, UsageError> {
-        let wanted = "a user name";
-        let word = self.next(option, wanted)?;
-        Username::parse(word.as_bytes()).map_err(|_| UsageError::Argument { option, wanted })
-    }
-
-    fn drop_layout(&mut self) -> Result<DropLayout, UsageError> {
-        let (option, wanted) = ("drop_path", "hash (0, 1 or 2) and base directory");
-        let hash = self.next(option, wanted)?;
-        let base = self.next(option, wanted)?;
-        match hash.parse() {
-            Ok(hash_spool @ 0..=2) => Ok(DropLayout { hash_spool, base: base.into() }),
-            _ => Err(UsageError::Argument { option, wanted }),
-        }
-    }
-
-    fn none_left(&mut self, command: &'static str) -> Result<(), UsageError> {
-        match self.0.next() {
-            Some(_) => Err(UsageError::TooMany(command)),
-            None => Ok(()),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Options {
-    path: Option<PathBuf>,
-    read_only: bool,
-    debug: bool,
-    log: Option<super::log::Passwords>,
-    journal_limit: Option<u64>,
-    names: NamePolicy,
-    sleep: Option<(u64, Duration)>,
-    drop_path: Option<DropLayout>,
-    generate: Option<u64>,
-    encrypt: Option<Encrypt>,
-}
-
-impl Options {
-    fn take(&mut self, option: &str, words: &mut Words) -> Result<(), UsageError> {
-        use super::log::Passwords;
-        match option {
-            "-path" => self.path = Some(words.next("-path", "a directory")?.into()),
-            "-debug" => self.debug = true,
-            "-log" => self.log = self.log.or(Some(Passwords::Hidden)),
-            "-logpass" => self.log = Some(Passwords::Shown),
-            "-readonly" => self.read_only = true,
-            "-size" => self.journal_limit = Some(words.number("-size")?),
-            "-badchar" => self.names.forbidden = words.next("-badchar", "characters")?,
-            "-badchar_localpart" => {
-                self.names.forbidden_in_local_part =
-                    words.next("-badchar_localpart", "characters")?;
-            }
-            "-allowats" => self.names.allow_ats = true,
-            "-allowhighascii" => self.names.allow_high = true,
-            "-generate" => self.generate = Some(words.number("-generate")?),
-            "-encrypt" => self.encrypt = Some(encrypt(words)?),
-            "-sleep" => {
-                let every = words.number("-sleep")?;
-                self.sleep = Some((every, Duration::from_secs(words.number("-sleep")?)));
-            }
-            _ => return Err(UsageError::UnknownOption(option.to_owned())),
-        }
-        Ok(())
-    }
-
-    fn invocation(self, command: Option<Command>) -> Result<Invocation, UsageError> {
-        let mut config = NwAuthConfig::new(self.path.ok_or(UsageError::NoPath)?);
-        config.read_only = self.read_only;
-        config.journal_limit = self.journal_limit;
-        config.names = self.names;
-        let task = match (command, self.generate, self.encrypt) {
-            (Some(command), _, _) => Task::Once(command),
-            (None, Some(last), _) => Task::Generate(last),
-            (None, None, Some(whose)) => Task::Encrypt(whose),
-            (None, None, None) => Task::Serve,
-        };
-        Ok(Invocation {
-            config,
-            debug: self.debug,
-            log: self.log,
-            sleep: self.sleep,
-            drop_path: self.drop_path,
-            task,
-        })
-    }
-}
-
-fn encrypt(words: &mut Words) -> Result<Encrypt, UsageError> {
-    let user = words.user("-encrypt")?;
-    if user.as_str() == "all" { Ok(Encrypt::All) } else { Ok(Encrypt::User(user)) }
-}
-
-/// A command takes all words to the end.
-fn parse_command(command: &str, words: &mut Words) -> Result<Command, UsageError> {
-    let parsed = match command {
-        "check" => check(words)?,
-        "lookup" => Command::Lookup(words.user("lookup")?),
-        "set" => set(words)?,
-        "del" => Command::Change(words.user("del")?, Action::Delete),
-        "search" => search(words)?,
-        "version" => Command::Version,
-        "help" => Command::Help,
-        _ => return Err(UsageError::UnknownCommand(command.to_owned())),
-    };
-    words.none_left("the command")?;
-    Ok(parsed)
-}
-
-fn check(words: &mut Words) -> Result<Command, UsageError> {
-    let user = words.user("check")?;
-    let password = words.next("check", "a user name and a password")?;
-    let address = words.0.next().map(|word| word.parse()).transpose();
-    let address = address.map_err(|_| UsageError::Argument {
-        option: "check",
-        wanted: "an IP address as third word",
-    })?;
-    Ok(Command::Check(user, Secret::new(password.into_bytes()), address))
-}
-
-fn set(words: &mut Words) -> Result<Command, UsageError> {
-    let user = words.user("set")?;
-    let password = words.next("set", "a user name and a password or (NULL)")?;
-    let secret = (password != "(NULL)").then(|| Secret::new(password.into_bytes()));
-    let mut info = None;
-    for word in words.0.by_ref() {
-        set_field(info.get_or_insert_default(), &word)?;
-    }
-    Ok(Command::Change(user, Action::Set { secret, info }))
-}
-
-/// `label=value`, `label="value"`, or several of the latter in one word.
-fn set_field(info: &mut Info, word: &str) -> Result<(), UsageError> {
-    let wrong =
-        UsageError::Argument { option: "set", wanted: "info fields written label=\"value\"" };
-    if let Ok(fields) = word.parse::<Info>() {
-        return fields
-            .iter()
-            .try_for_each(|(label, value)| info.set(label, value))
-            .map_err(|_| wrong);
-    }
-    let (label, value) = word.split_once('=').ok_or(wrong.clone())?;
-    info.set(label, value).map_err(|_| wrong)
-}
-
-fn search(words: &mut Words) -> Result<Command, UsageError> {
-    let pattern = words.next("search", "a text or a wildcard")?;
-    let (mut from, mut max) = (0, None);
-    while let Some(option) = words.0.next() {
-        let number = words.number("search")?;
-        let number = usize::try_from(number).unwrap_or(usize::MAX);
-        match option.as_str() {
-            "-from" => from = number,
-            "-max" => max = Some(number),
-            _ => return Err(UsageError::UnknownOption(option)),
-        }
-    }
-    Ok(Command::Search { pattern, from, max })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::NamePolicy;
     use super::super::log::Passwords;
     use super::*;
 
@@ -356,7 +188,7 @@ mod tests {
             allow_high: true,
         };
         assert_eq!(run.config.names, names);
-        let layout = DropLayout { hash_spool: 2, base: "/mail".into() };
+        let layout = DropLayout { hash_spool: HashSpool::TwoLetters, base: "/mail".into() };
         assert_eq!(run.drop_path, Some(layout));
         assert!(matches!(run.task, Task::Serve));
     }
