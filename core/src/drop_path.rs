@@ -55,11 +55,7 @@ pub fn drop_path(base: &Path, scheme: HashSpool, user: &DropName, file: &DropNam
 
 /// The directory that a letter of a name stands for.
 fn directory_letter(letter: char) -> char {
-    if letter.is_ascii_alphanumeric() {
-        letter.to_ascii_lowercase()
-    } else {
-        '_'
-    }
+    if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' }
 }
 
 /// The directory of scheme 1: FNV-1a of the name in lower case, as a letter.
@@ -89,10 +85,7 @@ mod tests {
         for (scheme, name, expected) in rows {
             let scheme = HashSpool::from_number(scheme).expect("a scheme");
             let name = DropName::parse(name).expect("a name");
-            assert_eq!(
-                drop_path(Path::new("/m"), scheme, &name, &name),
-                Path::new(expected)
-            );
+            assert_eq!(drop_path(Path::new("/m"), scheme, &name, &name), Path::new(expected));
         }
         assert_eq!(HashSpool::from_number(3), None);
     }

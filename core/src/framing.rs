@@ -81,6 +81,13 @@ impl LineFramer {
         self.scanned > 0 || self.overlong
     }
 
+    /// Whether the present line is too long already, although its end is not
+    /// here yet. Readers that give up on the stream then need not wait for it.
+    #[must_use]
+    pub fn is_overlong(&self) -> bool {
+        self.overlong
+    }
+
     /// Takes the first line off `input`, which starts where the last call's
     /// `consumed` left off.
     pub fn take<'a>(&mut self, input: &'a [u8]) -> Taken<'a> {

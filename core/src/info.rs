@@ -35,9 +35,7 @@ impl Info {
     /// The value of this label.
     #[must_use]
     pub fn get(&self, label: &str) -> Option<&str> {
-        self.iter()
-            .find(|(known, _)| *known == label)
-            .map(|(_, value)| value)
+        self.iter().find(|(known, _)| *known == label).map(|(_, value)| value)
     }
 
     /// All fields, in order.
@@ -126,10 +124,7 @@ mod tests {
         type Row<'a> = (&'a str, Result<&'a [(&'a str, &'a str)], InfoError>);
         let rows: &[Row<'_>] = &[
             ("", Ok(&[])),
-            (
-                r#"name="Ann Lee" quota="5000000""#,
-                Ok(&[("name", "Ann Lee"), ("quota", "5000000")]),
-            ),
+            (r#"name="Ann Lee" quota="5000000""#, Ok(&[("name", "Ann Lee"), ("quota", "5000000")])),
             (r#"  a=""   b="x y"  "#, Ok(&[("a", ""), ("b", "x y")])),
             (
                 r#"fwd="|prog "more words" arg2" name="Bob""#,
@@ -146,17 +141,9 @@ mod tests {
         for (text, expected) in rows {
             let info = text.parse::<Info>();
             let fields = info.as_ref().map(|info| info.iter().collect::<Vec<_>>());
-            assert_eq!(
-                fields,
-                expected.as_ref().map(|fields| fields.to_vec()),
-                "{text}"
-            );
+            assert_eq!(fields, expected.as_ref().map(|fields| fields.to_vec()), "{text}");
             if let Ok(info) = &info {
-                assert_eq!(
-                    info.to_string().parse().as_ref(),
-                    Ok(info),
-                    "{text} read back"
-                );
+                assert_eq!(info.to_string().parse().as_ref(), Ok(info), "{text} read back");
             }
         }
     }

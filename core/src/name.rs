@@ -150,9 +150,8 @@ impl DropName {
         if text.starts_with(['-', '.']) {
             return Err(NameError::ForbiddenByte { at: 0 });
         }
-        let forbidden = |c: char| {
-            matches!(c, '/' | '\\' | ':' | '%') || c.is_control() || c.is_whitespace()
-        };
+        let forbidden =
+            |c: char| matches!(c, '/' | '\\' | ':' | '%') || c.is_control() || c.is_whitespace();
         if let Some(at) = text.find(forbidden).or_else(|| text.find("..")) {
             return Err(NameError::ForbiddenByte { at });
         }
@@ -218,7 +217,8 @@ mod tests {
         for good in ["bob", "abc_fred", "bob@corp.example", "a.b", "x+tag"] {
             assert!(DropName::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "a/b", "/etc/passwd", "a\\b", "c:x", "a%2fb", "a..b", "-rf", ".lock"]
+        for bad in
+            ["", ".", "..", "a/b", "/etc/passwd", "a\\b", "c:x", "a%2fb", "a..b", "-rf", ".lock"]
         {
             assert!(DropName::parse(bad).is_err(), "{bad}");
         }
@@ -228,7 +228,8 @@ mod tests {
     fn a_domain_is_folded_to_lower_case() {
         let domain = Domain::parse("Corp.Example").expect("a domain");
         assert_eq!(domain.as_str(), "corp.example");
-        for bad in ["", ".", "a..b", "-a.b", "a-.b", "a b", "a/b", "[1.2.3.4]", "b\u{fc}ro.example"] {
+        for bad in ["", ".", "a..b", "-a.b", "a-.b", "a b", "a/b", "[1.2.3.4]", "b\u{fc}ro.example"]
+        {
             assert!(Domain::parse(bad).is_err(), "{bad}");
         }
     }

@@ -46,9 +46,6 @@ mod tests {
     #[test]
     fn a_secret_never_prints() {
         let secret = Secret::new(*b"opensesame");
-        assert_eq!(
-            format!("{secret:?} {secret:#?}"),
-            "Secret(hidden) Secret(hidden)"
-        );
+        assert_eq!(format!("{secret:?} {secret:#?}"), "Secret(hidden) Secret(hidden)");
     }
 }

@@ -39,12 +39,7 @@ impl Account {
     /// An account of which only the name is known; dmail.conf says the rest.
     #[must_use]
     pub fn named(name: Username) -> Self {
-        Self {
-            name,
-            drop: DropPath::Config,
-            uid: None,
-            info: Info::default(),
-        }
+        Self { name, drop: DropPath::Config, uid: None, info: Info::default() }
     }
 }
 
@@ -79,19 +74,13 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection of this kind.
     pub fn new(kind: RejectionKind, text: impl Into<String>) -> Self {
-        Self {
-            kind,
-            text: text.into(),
-        }
+        Self { kind, text: text.into() }
     }
 
     /// The answer to a verb that a source does not have.
     #[must_use]
     pub fn unsupported() -> Self {
-        Self::new(
-            RejectionKind::Unsupported,
-            "this user base does not support the command",
-        )
+        Self::new(RejectionKind::Unsupported, "this user base does not support the command")
     }
 
     /// The original's one text for a wrong password and for an unknown user.

@@ -261,29 +261,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn lines_are_read_in_step_and_an_idle_connection_holds_no_buffer() {
         let (mut client, mut connection) = pair();
-        client
-            .write_all(b"NOOP\r\n12345678901234567890\r\nQUIT\r\n")
-            .await
-            .expect("room");
-        assert_eq!(
-            connection.line(WAIT, None).await.expect("a line"),
-            Frame::Line(b"NOOP")
-        );
+        client.write_all(b"NOOP\r\n12345678901234567890\r\nQUIT\r\n").await.expect("room");
+        assert_eq!(connection.line(WAIT, None).await.expect("a line"), Frame::Line(b"NOOP"));
         assert!(connection.has_line());
         let refused = connection.line(WAIT, None).await.expect("a line");
         assert_eq!(refused, Frame::Refused(LineFault::TooLong));
-        assert_eq!(
-            connection.line(WAIT, None).await.expect("a line"),
-            Frame::Line(b"QUIT")
-        );
-        assert!(matches!(
-            connection.line(WAIT, None).await,
-            Err(ReadError::Timeout)
-        ));
-        assert_eq!(
-            (connection.input.capacity(), connection.output.capacity()),
-            (0, 0)
-        );
+        assert_eq!(connection.line(WAIT, None).await.expect("a line"), Frame::Line(b"QUIT"));
+        assert!(matches!(connection.line(WAIT, None).await, Err(ReadError::Timeout)));
+        assert_eq!((connection.input.capacity(), connection.output.capacity()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -296,10 +281,7 @@ mod tests {
             }
             client
         });
-        assert!(matches!(
-            connection.line(WAIT, None).await,
-            Err(ReadError::Timeout)
-        ));
+        assert!(matches!(connection.line(WAIT, None).await, Err(ReadError::Timeout)));
         drop(dribble);
     }
 
@@ -325,9 +307,6 @@ mod tests {
         let (_client, server) = tokio::io::duplex(16);
         let mut connection = Connection::new(server, 16, Ending::CrLf);
         connection.output().extend_from_slice(&[b'x'; 64]);
-        assert!(matches!(
-            connection.flush(WAIT).await,
-            Err(WriteError::Timeout)
-        ));
+        assert!(matches!(connection.flush(WAIT).await, Err(WriteError::Timeout)));
     }
 }

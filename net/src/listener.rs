@@ -40,9 +40,7 @@ pub struct Policy {
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Policy")
-            .field("service", &self.service)
-            .finish_non_exhaustive()
+        f.debug_struct("Policy").field("service", &self.service).finish_non_exhaustive()
     }
 }
 

@@ -48,10 +48,7 @@ impl Slots {
     /// Counters at zero.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            taken: Arc::default(),
-        }
+        Self { limits, taken: Arc::default() }
     }
 
     /// Takes a place for a connection from `address`.
@@ -71,10 +68,7 @@ impl Slots {
         }
         *mine += 1;
         taken.all += 1;
-        Ok(Slot {
-            client,
-            taken: Arc::clone(&self.taken),
-        })
+        Ok(Slot { client, taken: Arc::clone(&self.taken) })
     }
 }
 
@@ -110,10 +104,7 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_its_connection_ends() {
-        let slots = Slots::new(Limits {
-            connections: 3,
-            per_client: 2,
-        });
+        let slots = Slots::new(Limits { connections: 3, per_client: 2 });
         let first = slots.take(ip("192.0.2.1")).expect("free");
         let _second = slots.take(ip("192.0.2.1")).expect("free");
         assert_eq!(slots.take(ip("192.0.2.1")).err(), Some(Refusal::Client));
@@ -125,17 +116,11 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_client() {
-        let slots = Slots::new(Limits {
-            connections: 9,
-            per_client: 1,
-        });
+        let slots = Slots::new(Limits { connections: 9, per_client: 1 });
         let _one = slots.take(ip("2001:db8::1")).expect("free");
         assert_eq!(slots.take(ip("2001:db8::2")).err(), Some(Refusal::Client));
         assert!(slots.take(ip("2001:db8:0:1::1")).is_ok());
         let _v4 = slots.take(ip("192.0.2.1")).expect("free");
-        assert_eq!(
-            slots.take(ip("::ffff:192.0.2.1")).err(),
-            Some(Refusal::Client)
-        );
+        assert_eq!(slots.take(ip("::ffff:192.0.2.1")).err(), Some(Refusal::Client));
     }
 }

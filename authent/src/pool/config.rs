@@ -12,7 +12,7 @@ use crate::line::{MAX_REPLY_BYTES, Quoting};
 #[derive(Debug, Clone)]
 pub struct PoolConfig {
     /// The module's program and its arguments (`authent_process`).
-    pub command: Vec<String>,
+    pub command: Vec<OsString>,
     /// A program, with arguments, that sets limits on itself and then becomes
     /// the module whose command line follows. Empty: the module is started
     /// directly.
@@ -40,9 +40,9 @@ pub struct PoolConfig {
 impl PoolConfig {
     /// The original's defaults, for this command line.
     #[must_use]
-    pub fn new(command: Vec<String>) -> Self {
+    pub fn new<W: Into<OsString>>(command: impl IntoIterator<Item = W>) -> Self {
         Self {
-            command,
+            command: command.into_iter().map(Into::into).collect(),
             launcher: Vec::new(),
             number: 2,
             timeout: Duration::from_secs(10),

@@ -84,11 +84,7 @@ struct Process {
 impl Process {
     /// Starts the module in a process group of its own.
     fn start(config: &PoolConfig) -> std::io::Result<(Self, Child)> {
-        let mut words = config
-            .launcher
-            .iter()
-            .map(AsRef::as_ref)
-            .chain(config.command.iter().map(AsRef::<std::ffi::OsStr>::as_ref));
+        let mut words = config.launcher.iter().chain(&config.command);
         let program = words.next().ok_or(std::io::ErrorKind::InvalidInput)?;
         let mut process = Command::new(program)
             .args(words)

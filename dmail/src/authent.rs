@@ -1,0 +1,127 @@
+//! `dmail authent`: asks the configured gateway, and prints the reply as a
+//! module would.
+
+use std::process::ExitCode;
+
+use dmail_authent::line::{DataLine, Reply, ReplyLine};
+use dmail_core::{
+    Action, AuthRequest, Authenticator, Change, Info, Origin, Outcome, Search, SearchOutcome,
+    Service, Unavailable, Username, Verdict,
+};
+
+use crate::cli::{AuthentArgs, AuthentVerb, OriginArgs};
+use crate::failure::Failure;
+use crate::source::Source;
+use crate::{assemble, configuration, logging, password, serve};
+
+/// Asks, prints the reply, and ends with 0 for `+OK`, 1 for `-ERR` and 75
+/// (EX_TEMPFAIL) for `-DEAD`.
+pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
+    let question = Question::new(arguments.verb)?;
+    let settings = configuration::read(&configuration::locate(arguments.config))?;
+    serve::prepare_process();
+    logging::to_terminal();
+    serve::runtime()?.block_on(async {
+        let source = Source::open(&settings)?;
+        let gateway = assemble::gateway(&settings, &source);
+        let answer = question.ask(&*gateway).await;
+        source.shutdown().await;
+        let (lines, code) = match answer {
+            Ok((lines, true)) => (lines, ExitCode::SUCCESS),
+            Ok((lines, false)) => (lines, ExitCode::FAILURE),
+            Err(error) => {
+                (vec![ReplyLine::Final(Reply::dead(error.to_string()))], ExitCode::from(75))
+            }
+        };
+        let mut out = Vec::new();
+        lines.iter().for_each(|line| line.write(&mut out));
+        print!("{}", String::from_utf8_lossy(&out));
+        Ok(code)
+    })
+}
+
+/// Where a question comes from, as the command line says.
+pub(crate) fn origin(arguments: OriginArgs) -> Origin {
+    Origin { client: arguments.ip, local: arguments.local_ip, service: arguments.service }
+}
+
+/// A user name from the command line.
+pub(crate) fn username(text: &str) -> Result<Username, Failure> {
+    Username::parse(text.as_bytes()).map_err(|error| Failure::Usage(format!("user name: {error}")))
+}
+
+enum Question {
+    Authenticate(AuthRequest),
+    Change(Change),
+    Search(Search),
+}
+
+impl Question {
+    fn new(verb: AuthentVerb) -> Result<Self, Failure> {
+        let admin = Origin::local(Service::Admin);
+        Ok(match verb {
+            AuthentVerb::Check { user, origin: arguments } => {
+                let (user, origin) = (username(&user)?, origin(arguments));
+                Self::Authenticate(AuthRequest::check(user, password::read("Password: ")?, origin))
+            }
+            AuthentVerb::Lookup { user, origin: arguments } => {
+                Self::Authenticate(AuthRequest::lookup(username(&user)?, origin(arguments)))
+            }
+            AuthentVerb::Set { user, keep_password, info } => {
+                let info = parse_info(&info)?;
+                let user = username(&user)?;
+                let secret = match keep_password {
+                    true => None,
+                    false => Some(password::read("New password: ")?),
+                };
+                Self::Change(Change { user, action: Action::Set { secret, info }, origin: admin })
+            }
+            AuthentVerb::Del { user } => {
+                let user = username(&user)?;
+                Self::Change(Change { user, action: Action::Delete, origin: admin })
+            }
+            AuthentVerb::Search { pattern, from, max } => {
+                Self::Search(Search { pattern, from, max, origin: admin })
+            }
+        })
+    }
+
+    /// The lines of the reply, and whether it is a yes.
+    async fn ask(
+        &self,
+        gateway: &dyn Authenticator,
+    ) -> Result<(Vec<ReplyLine>, bool), Unavailable> {
+        let no = |text: String| (vec![ReplyLine::Final(Reply::err(text))], false);
+        Ok(match self {
+            Self::Authenticate(request) => match gateway.authenticate(request).await? {
+                Verdict::Accepted(account) => {
+                    (vec![ReplyLine::Final(Reply::account(&account))], true)
+                }
+                Verdict::Rejected(rejection) => no(rejection.text),
+            },
+            Self::Change(change) => match gateway.change(change).await? {
+                Outcome::Done(text) => (vec![ReplyLine::Final(Reply::ok(text))], true),
+                Outcome::Refused(rejection) => no(rejection.text),
+            },
+            Self::Search(search) => match gateway.search(search).await? {
+                SearchOutcome::Found(found) => {
+                    let hits = found.hits.iter().map(|hit| ReplyLine::Data(DataLine::hit(hit)));
+                    let done = ReplyLine::Final(Reply::search_done(&found));
+                    (hits.chain([done]).collect(), true)
+                }
+                SearchOutcome::Refused(rejection) => no(rejection.text),
+            },
+        })
+    }
+}
+
+/// Info fields of the command line; none at all keep the present ones.
+fn parse_info(fields: &[String]) -> Result<Option<Info>, Failure> {
+    let mut info = Info::default();
+    for field in fields {
+        let wrong = || Failure::Usage(format!("{field:?} is no info field, expected LABEL=VALUE"));
+        let (label, value) = field.split_once('=').ok_or_else(wrong)?;
+        info.set(label, value).map_err(|_| wrong())?;
+    }
+    Ok(if fields.is_empty() { None } else { Some(info) })
+}

@@ -1,0 +1,30 @@
+//! Finding and reading dmail.conf.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use dmail_core::config::{self, Settings};
+
+use crate::cli::DEFAULT_CONFIG;
+use crate::failure::Failure;
+
+/// What `start` makes, beside the working folder.
+const HOME_CONFIG: &str = "dmail-home/dmail.conf";
+
+/// The configuration that is meant if none is named.
+pub(crate) fn locate(named: Option<PathBuf>) -> PathBuf {
+    named.unwrap_or_else(|| {
+        let home = Path::new(HOME_CONFIG);
+        if home.exists() { home.to_owned() } else { DEFAULT_CONFIG.into() }
+    })
+}
+
+/// Reads a configuration and prints what is wrong with it.
+pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
+    let loaded = config::load(path, &mut |path| std::fs::read_to_string(path));
+    if !loaded.diagnostics.is_empty() {
+        let colour = std::io::stderr().is_terminal();
+        eprintln!("{}", config::render_all(&loaded.diagnostics, colour));
+    }
+    loaded.settings.ok_or_else(|| Failure::Configuration(path.to_owned()))
+}

@@ -1,0 +1,64 @@
+//! `dmail explain`: how the gateway comes to its answer, step by step.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dmail_core::{AuthRequest, Authenticator, DropPath, Trace, Verdict};
+
+use crate::cli::ExplainArgs;
+use crate::failure::Failure;
+use crate::source::Source;
+use crate::{assemble, authent, configuration, logging, password, serve};
+
+/// Asks once, and prints what each layer did and when.
+pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
+    let user = authent::username(&arguments.user)?;
+    let origin = authent::origin(arguments.origin);
+    let path = configuration::locate(arguments.config);
+    let settings = configuration::read(&path)?;
+    let mut request = match arguments.check {
+        true => AuthRequest::check(user, password::read("Password: ")?, origin),
+        false => AuthRequest::lookup(user, origin),
+    };
+    serve::prepare_process();
+    logging::to_terminal();
+    serve::runtime()?.block_on(async {
+        let source = Source::open(&settings)?;
+        let gateway = assemble::gateway(&settings, &source);
+        let trace = Arc::new(Trace::new());
+        request.trace = Some(Arc::clone(&trace));
+        let started = Instant::now();
+        let verdict = gateway.authenticate(&request).await;
+        let took = started.elapsed();
+        source.shutdown().await;
+
+        let verb = if arguments.check { "check" } else { "lookup" };
+        println!("{verb} {} for {}, by {}", request.user, origin.service, path.display());
+        for step in trace.steps() {
+            println!("{:>10.3} ms  {:<10} {}", step.at.as_secs_f64() * 1e3, step.layer, step.text);
+        }
+        println!("{:>10.3} ms  {:<10} {}", took.as_secs_f64() * 1e3, "verdict", describe(&verdict));
+        Ok(match verdict {
+            Ok(Verdict::Accepted(_)) => ExitCode::SUCCESS,
+            Ok(Verdict::Rejected(_)) => ExitCode::FAILURE,
+            Err(_) => ExitCode::from(75),
+        })
+    })
+}
+
+fn describe(verdict: &Result<Verdict, dmail_core::Unavailable>) -> String {
+    match verdict {
+        Ok(Verdict::Accepted(account)) => {
+            let drop = match &account.drop {
+                DropPath::File(path) => path.display().to_string(),
+                DropPath::Config => "config".to_owned(),
+            };
+            format!("accepted: {}, drop file {drop}", account.name)
+        }
+        Ok(Verdict::Rejected(rejection)) => {
+            format!("rejected ({}): {}", rejection.kind.id(), rejection.text)
+        }
+        Err(error) => format!("temporary failure, {error}"),
+    }
+}

@@ -1,0 +1,156 @@
+//! `dmail serve`: listens, runs until it is asked to stop, and drains.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dmail_core::config::{Listen, Settings};
+use dmail_net::Shutdown;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Role, ServeArgs};
+use crate::failure::Failure;
+use crate::source::Source;
+use crate::{assemble, configuration, logging};
+
+/// Runs the servers of a configuration.
+pub(crate) fn run(arguments: &ServeArgs) -> Result<ExitCode, Failure> {
+    let settings = configuration::read(&arguments.config)?;
+    prepare_process();
+    logging::to_files(&settings)?;
+    runtime()?.block_on(async {
+        let listeners = Listeners::open(&settings, arguments.only)?;
+        serve(&settings, listeners, || {}).await
+    })
+}
+
+/// What must be so before anything else: nobody else may read what we write,
+/// and as many descriptors as the system allows.
+pub(crate) fn prepare_process() {
+    umask(Mode::from_bits_truncate(0o077));
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // If it fails, the limit stays what the administrator wanted.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+/// The runtime that everything runs on.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::other("cannot start the runtime"))
+}
+
+/// The sockets of the servers, all of them open before any is served.
+pub(crate) struct Listeners {
+    smtp: Vec<TcpListener>,
+    pop: Vec<TcpListener>,
+}
+
+impl Listeners {
+    /// Opens the sockets that the settings name.
+    pub(crate) fn open(settings: &Settings, only: Option<Role>) -> Result<Self, Failure> {
+        let open = |service, role, ports: &[Listen]| -> Result<Vec<TcpListener>, Failure> {
+            if only.is_some_and(|only| only != role) {
+                return Ok(Vec::new());
+            }
+            ports.iter().map(|port| bind(service, port)).collect()
+        };
+        Ok(Self {
+            smtp: open("SMTP", Role::Smtp, &settings.smtp.ports)?,
+            pop: open("POP3", Role::Pop, &settings.pop.ports)?,
+        })
+    }
+
+    /// Where the first SMTP socket listens.
+    pub(crate) fn smtp_address(&self) -> Option<SocketAddr> {
+        self.smtp.first()?.local_addr().ok()
+    }
+
+    /// Where the first POP3 socket listens.
+    pub(crate) fn pop_address(&self) -> Option<SocketAddr> {
+        self.pop.first()?.local_addr().ok()
+    }
+}
+
+fn bind(service: &'static str, port: &Listen) -> Result<TcpListener, Failure> {
+    let address = port.socket_addr();
+    let bound = dmail_net::bind(address).or_else(|error| {
+        // On a machine without IPv6, "all addresses" are those of IPv4.
+        match port.address {
+            None if error.kind() != std::io::ErrorKind::AddrInUse => {
+                dmail_net::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port.port))
+            }
+            _ => Err(error),
+        }
+    });
+    bound.map_err(|error| Failure::Listen {
+        service,
+        address: port.to_string(),
+        error,
+        blame: port.blame(),
+    })
+}
+
+/// Serves until a signal asks to stop; then no new sessions, running ones
+/// finish within `drain_timeout`, modules get `exit`. `ready` is called when
+/// clients can be served.
+pub(crate) async fn serve(
+    settings: &Settings,
+    listeners: Listeners,
+    ready: impl FnOnce(),
+) -> Result<ExitCode, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other("signals"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other("signals"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::other("signals"))?;
+
+    let source = Source::open(settings)?;
+    let gateway = assemble::gateway(settings, &source);
+    let shutdown = Shutdown::new();
+    start_servers(settings, listeners, gateway, &shutdown)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
+    ready();
+
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => tracing::warn!("SIGHUP is ignored: settings are read at start"),
+        }
+    }
+    tracing::info!(sessions = shutdown.sessions(), "asked to stop, finishing the sessions");
+    let cut_off = tokio::select! {
+        left = shutdown.drain(settings.server.drain_timeout) => left,
+        // Whoever asks twice is in a hurry.
+        _ = interrupt.recv() => shutdown.sessions(),
+    };
+    source.shutdown().await;
+    tracing::info!(cut_off, "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_servers(
+    settings: &Settings,
+    listeners: Listeners,
+    gateway: Arc<dmail_authent::gateway::Gateway>,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    if !listeners.smtp.is_empty() {
+        let server = assemble::smtp(settings, Arc::clone(&gateway))?;
+        for listener in listeners.smtp {
+            tokio::spawn(dmail_smtp::run(listener, Arc::clone(&server), shutdown.clone()));
+        }
+    }
+    if !listeners.pop.is_empty() {
+        let server = assemble::pop(settings, gateway);
+        for listener in listeners.pop {
+            tokio::spawn(dmail_pop::run(listener, Arc::clone(&server), shutdown.clone()));
+        }
+    }
+    Ok(())
+}

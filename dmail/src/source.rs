@@ -1,0 +1,97 @@
+//! The source at the bottom of the gateway, as `authent_method` says.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use dmail_authent::line::Quoting;
+use dmail_authent::pool::{Pool, PoolConfig};
+use dmail_backends::nwauth::{NwAuth, NwAuthConfig};
+use dmail_backends::schemes::Scheme;
+use dmail_core::Authenticator;
+use dmail_core::config::{AuthentMethod, Settings};
+
+use crate::failure::Failure;
+
+/// A source, with what it needs to end well.
+pub(crate) enum Source {
+    /// A backend in process.
+    Backend(Arc<dyn Authenticator>),
+    /// Child modules.
+    Modules(Arc<Pool>),
+}
+
+impl Source {
+    /// Opens the source. Must be called within the runtime.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, Failure> {
+        match settings.authent.method {
+            AuthentMethod::Nwauth => {
+                let base = NwAuth::open(nwauth_config(settings)?)
+                    .map_err(Failure::other("cannot open the NWAuth user base"))?;
+                Ok(Self::Backend(Arc::new(base)))
+            }
+            AuthentMethod::External => {
+                Ok(Self::Modules(Arc::new(Pool::start(pool_config(settings)?))))
+            }
+        }
+    }
+
+    /// Whether it is told clients' addresses and may decide by them.
+    pub(crate) fn by_address(&self, settings: &Settings) -> bool {
+        matches!(self, Self::Modules(_)) && settings.authent.send_ip
+    }
+
+    pub(crate) fn authenticator(&self) -> Arc<dyn Authenticator> {
+        match self {
+            Self::Backend(backend) => Arc::clone(backend),
+            Self::Modules(pool) => Arc::clone(pool) as Arc<dyn Authenticator>,
+        }
+    }
+
+    /// Lets children leave in peace.
+    pub(crate) async fn shutdown(&self) {
+        if let Self::Modules(pool) = self {
+            pool.shutdown().await;
+        }
+    }
+}
+
+/// The settings of the NWAuth base.
+pub(crate) fn nwauth_config(settings: &Settings) -> Result<NwAuthConfig, Failure> {
+    let nwauth = &settings.nwauth;
+    let mut config = NwAuthConfig::new(&nwauth.path);
+    config.read_only = nwauth.readonly;
+    config.journal_limit = nwauth.size;
+    config.scheme = Scheme::parse(nwauth.scheme)
+        .ok_or_else(|| Failure::Other(format!("nwauth_scheme {} is not built in", nwauth.scheme)))?;
+    Ok(config)
+}
+
+fn pool_config(settings: &Settings) -> Result<PoolConfig, Failure> {
+    let authent = &settings.authent;
+    let missing = || Failure::Other("authent_method external needs authent_process".into());
+    let command = authent.process.as_ref().ok_or_else(missing)?;
+    let program = command.program.clone().into_os_string();
+    let arguments = command.arguments.iter().map(OsString::from);
+    let domains = settings.domains.host_domains.iter().cloned();
+    let vdomains = settings.domains.vdomains.iter().map(|vdomain| vdomain.domain.clone());
+    let quoting = Quoting { utf8: authent.utf8, percent: authent.quote };
+    Ok(PoolConfig {
+        launcher: launcher()?,
+        number: authent.number,
+        timeout: authent.timeout,
+        queue_length: authent.queue,
+        queue_age: authent.queue_age,
+        max_reply: authent.reply_max,
+        quoting,
+        send_address: authent.send_ip,
+        domains: domains.chain(vdomains).collect(),
+        ..PoolConfig::new([program].into_iter().chain(arguments))
+    })
+}
+
+/// This program, asked to become a module.
+fn launcher() -> Result<Vec<OsString>, Failure> {
+    let own = std::env::current_exe().map_err(Failure::other("cannot find this program"))?;
+    let parent = std::process::id().to_string();
+    Ok(vec![own.into_os_string(), "module-exec".into(), parent.into()])
+}
