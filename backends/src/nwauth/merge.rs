@@ -40,11 +40,10 @@ pub(super) enum Step {
 /// Merges what `view` holds, which was refreshed after the lock was taken.
 pub(super) fn merge(
     directory: &Directory,
-    held: &WriteLock,
+    _held: &WriteLock,
     view: &View,
     mut done: impl FnMut(Step) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let _ = held;
     let file = directory.create_successor(&directory.base)?;
     write_merged(&file, view)
         .and_then(|()| file.sync_all())

@@ -81,3 +81,21 @@ fn files_are_for_the_owner_only_and_a_merge_keeps_the_mode() {
     store.merge_if_due().expect("merged");
     assert_eq!(mode("nwauth.txt"), 0o640);
 }
+
+#[test]
+fn what_root_writes_belongs_to_the_owner_of_the_folder() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let home = tempfile::tempdir().expect("a directory");
+    // Only root can give a folder away; for anybody else there is no question.
+    if chown(home.path(), Some(4321), Some(4322)).is_err() {
+        return;
+    }
+    let store = open_with(home.path(), Some(0));
+    change(&store, set("bob", "1", None));
+    store.merge_if_due().expect("merged");
+    change(&store, set("ann", "1", None));
+    for name in ["nwauth.txt", "nwauth.add", "nwauth.idx", "nwauth.lock"] {
+        let metadata = fs::metadata(home.path().join(name)).expect("metadata");
+        assert_eq!((metadata.uid(), metadata.gid()), (4321, 4322), "{name}");
+    }
+}
