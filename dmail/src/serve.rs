@@ -143,14 +143,23 @@ fn start_servers(
     if !listeners.smtp.is_empty() {
         let server = assemble::smtp(settings, Arc::clone(&gateway))?;
         for listener in listeners.smtp {
+            note_address("smtp", &listener);
             tokio::spawn(dmail_smtp::run(listener, Arc::clone(&server), shutdown.clone()));
         }
     }
     if !listeners.pop.is_empty() {
         let server = assemble::pop(settings, gateway);
         for listener in listeners.pop {
+            note_address("pop3", &listener);
             tokio::spawn(dmail_pop::run(listener, Arc::clone(&server), shutdown.clone()));
         }
     }
     Ok(())
+}
+
+/// Logs where a service listens: with port 0 only the system knows.
+fn note_address(service: &'static str, listener: &TcpListener) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(service, %address, "listening");
+    }
 }
