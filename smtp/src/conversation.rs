@@ -139,7 +139,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             return Ok(Err(Error::Content(fault)));
         }
         Ok(spool.finish().await.map_err(|error| {
-            tracing::error!(service = "smtp", %error, "message not received");
+            let text = &error.detail;
+            tracing::error!(
+                service = "smtp",
+                reason = error.kind.to_string(),
+                ?text,
+                "message not received"
+            );
             Error::Delivery(error.kind)
         }))
     }

@@ -140,9 +140,12 @@ impl Error {
     }
 
     /// Whether the connection ends with this error.
+    ///
+    /// A bare CR or LF in a command ends it too: the client carries bytes that
+    /// somebody else chose, so what follows may be theirs as well.
     #[must_use]
     pub fn closes(self) -> bool {
-        self.code() == Code::NotAvailable
+        self.code() == Code::NotAvailable || self == Self::Line(LineFault::BareEnding)
     }
 
     fn code(self) -> Code {
@@ -301,6 +304,7 @@ mod tests {
         assert!(!Error::LoginUnavailable.counts());
         assert!(Error::WrongLogin.counts());
         assert!(Error::Http.closes());
+        assert!(Error::Line(LineFault::BareEnding).closes());
         assert!(!Error::Unknown.closes());
     }
 }

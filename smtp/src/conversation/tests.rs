@@ -160,6 +160,27 @@ async fn smuggled_mail_is_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_tail_of_a_line_that_is_too_long_is_no_command() {
+    let mut call = Call::new(config());
+    let line = format!("NOOP {}\r\n", "MAIL FROM:<x@y> QUIT ".repeat(1000));
+    call.send(&format!("{line}NOOP \0\r\n")).await;
+    call.expect_last("500 5.5.2 line holds a NUL byte").await;
+    call.send("HELO c\r\n").await;
+    assert_eq!(call.heard().await, "250 Hello c ([127.0.0.1])\r\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_behind_a_bare_line_end_is_run() {
+    for line in ["RCPT TO:<x\nVRFY x\r\n", "RCPT TO:<x\rVRFY x\r\n", "NOOP\n", "NOOP\r\r\n"] {
+        let mut call = Call::new(config());
+        call.send(&format!("{line}VRFY x\r\n")).await;
+        let rest = call.rest().await;
+        let lines: Vec<&str> = rest.lines().skip(1).collect();
+        assert_eq!(lines, ["500 5.5.2 line does not end in CR LF"], "{line:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_too_large_is_refused_at_its_end_and_endless_ones_are_cut_off() {
     let mut call = Call::in_data(config()).await;
     call.send(&format!("{}.\r\nNOOP\r\n", "0123456\r\n".repeat(1200))).await;

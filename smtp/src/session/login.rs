@@ -47,7 +47,7 @@ impl Session {
             service = "smtp",
             client = %self.client,
             reason = "bad-input",
-            text = %error,
+            text = ?error.to_string(),
             "login refused"
         );
         Error::WrongLogin

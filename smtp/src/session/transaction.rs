@@ -59,10 +59,9 @@ impl Session {
     }
 
     pub(super) fn rcpt(&mut self, path: ForwardPath, out: &mut Vec<u8>) -> Result<Step, Error> {
-        let Phase::Mail(transaction) = &self.phase else {
-            return Err(Error::NeedsMail);
-        };
+        let transaction = self.take_transaction().ok_or(Error::NeedsMail)?;
         if transaction.recipients.len() >= self.config.session.recipients {
+            self.phase = Phase::Mail(transaction);
             return Err(Error::TooManyRecipients);
         }
         let address = match path {
@@ -71,15 +70,28 @@ impl Session {
                 Address::in_domain("postmaster", self.config.local_domains.main())
             }
         };
-        let user = match self.local_user(&address) {
-            Ok(user) => user,
-            Err(error) => return Ok(self.refuse_recipient(&address, "not-local", error, out)),
-        };
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Mail(transaction) => self.phase = Phase::LookingUp(transaction, address),
-            phase => self.phase = phase,
+        match self.local_user(&address) {
+            Ok(user) => {
+                self.phase = Phase::LookingUp(transaction, address);
+                Ok(Step::Ask(AuthRequest::lookup(user, self.origin)))
+            }
+            Err(error) => {
+                self.phase = Phase::Mail(transaction);
+                let refusal = Refusal::new(error, "not-local", "not a mailbox of this server");
+                Ok(self.refuse_recipient(&address, refusal, out))
+            }
         }
-        Ok(Step::Ask(AuthRequest::lookup(user, self.origin)))
+    }
+
+    /// The transaction that MAIL opened, if there is one.
+    fn take_transaction(&mut self) -> Option<Box<Transaction>> {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Mail(transaction) => Some(transaction),
+            phase => {
+                self.phase = phase;
+                None
+            }
+        }
     }
 
     /// The name under which the gateway knows a recipient, if it is one of
@@ -114,23 +126,18 @@ impl Session {
                 Reply::new(Code::Ok, Status::RECIPIENT, text).write(out);
                 Step::Listen
             }
-            Err((error, reason)) => {
+            Err(refusal) => {
                 self.phase = Phase::Mail(transaction);
-                self.refuse_recipient(&address, &reason, error, out)
+                self.refuse_recipient(&address, refusal, out)
             }
         }
     }
 
     /// Refuses a recipient. Many of them are a search for names that exist.
-    fn refuse_recipient(
-        &mut self,
-        address: &Address,
-        reason: &str,
-        error: Error,
-        out: &mut Vec<u8>,
-    ) -> Step {
+    fn refuse_recipient(&mut self, address: &Address, refusal: Refusal, out: &mut Vec<u8>) -> Step {
         let (client, to) = (self.client, address.to_string());
-        tracing::info!(service = "smtp", %client, ?to, ?reason, %error, "recipient refused");
+        let Refusal { error, reason, text } = refusal;
+        tracing::info!(service = "smtp", %client, ?to, reason, ?text, "recipient refused");
         if !error.counts() {
             return self.refuse(error, out);
         }
@@ -147,16 +154,12 @@ impl Session {
     }
 
     pub(super) fn data(&mut self, out: &mut Vec<u8>) -> Result<Step, Error> {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Mail(transaction) if !transaction.recipients.is_empty() => {
-                self.phase = Phase::Receiving(transaction);
-            }
-            phase => {
-                let in_transaction = matches!(phase, Phase::Mail(_));
-                self.phase = phase;
-                return Err(if in_transaction { Error::NeedsRecipient } else { Error::NeedsMail });
-            }
+        let transaction = self.take_transaction().ok_or(Error::NeedsMail)?;
+        if transaction.recipients.is_empty() {
+            self.phase = Phase::Mail(transaction);
+            return Err(Error::NeedsRecipient);
         }
+        self.phase = Phase::Receiving(transaction);
         let text = "Command DATA Start mail input; end with <CRLF>.<CRLF>";
         Reply::bare(Code::StartMailInput, text).write(out);
         Ok(Step::Receive)
@@ -230,20 +233,34 @@ impl Session {
                 Step::Listen
             }
             Err(error) => {
-                tracing::warn!(service = "smtp", %client, %id, ?from, %error, "message not delivered");
+                let (reason, text) = (error.kind.to_string(), error.detail);
+                tracing::warn!(service = "smtp", %client, %id, ?from, reason, ?text, "message not delivered");
                 self.refuse(Error::Delivery(error.kind), out)
             }
         }
     }
 }
 
-/// What an answer means for a recipient: the account, or the error and the
-/// reason for the log.
-fn judge(answer: Result<Verdict, Unavailable>) -> Result<Arc<Account>, (Error, String)> {
+/// Why a recipient is refused: what the client reads, and the reason id and
+/// the text for the log.
+struct Refusal {
+    error: Error,
+    reason: String,
+    text: String,
+}
+
+impl Refusal {
+    fn new(error: Error, reason: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { error, reason: reason.into(), text: text.into() }
+    }
+}
+
+/// What an answer means for a recipient.
+fn judge(answer: Result<Verdict, Unavailable>) -> Result<Arc<Account>, Refusal> {
     match answer {
         Ok(Verdict::Accepted(account)) if is_forwarded_away(&account) => {
-            let reason = "the account has a forward, which comes with the outgoing queue";
-            Err((Error::LookupUnavailable, reason.to_owned()))
+            let text = "the account has a forward, which comes with the outgoing queue";
+            Err(Refusal::new(Error::LookupUnavailable, "forward", text))
         }
         Ok(Verdict::Accepted(account)) => Ok(account),
         Ok(Verdict::Rejected(rejection)) => {
@@ -255,9 +272,11 @@ fn judge(answer: Result<Verdict, Unavailable>) -> Result<Arc<Account>, (Error, S
                 | RejectionKind::NotVerified
                 | RejectionKind::UnknownUser => Error::UnknownUser,
             };
-            Err((error, format!("{}: {}", rejection.kind.id(), rejection.text)))
+            Err(Refusal::new(error, rejection.kind.id(), rejection.text))
         }
-        Err(unavailable) => Err((Error::LookupUnavailable, unavailable.to_string())),
+        Err(Unavailable { kind, detail }) => {
+            Err(Refusal::new(Error::LookupUnavailable, kind.to_string(), detail))
+        }
     }
 }
 

@@ -475,10 +475,12 @@ fn a_line_that_must_not_be_acted_on_is_not() {
         stage.frame(Frame::Refused(fault));
         stage.heard()
     };
-    let bare = refused(&mut stage, LineFault::BareEnding);
-    assert_eq!(bare, ["500 5.5.2 line does not end in CR LF"]);
     assert_eq!(refused(&mut stage, LineFault::Nul), ["500 5.5.2 line holds a NUL byte"]);
     assert_eq!(refused(&mut stage, LineFault::TooLong), ["500 5.5.2 line too long"]);
+    assert_eq!(stage.closed, None);
+    let bare = refused(&mut stage, LineFault::BareEnding);
+    assert_eq!(bare, ["500 5.5.2 line does not end in CR LF"]);
+    assert!(stage.closed.is_some());
 
     let mut stage = Stage::new(config(), LOCAL);
     stage.say("EHLO c");
