@@ -225,18 +225,20 @@ mod tests {
         let before = format!("{HEAD}old\n\n");
         fs::write(&targets[0].path, &before).expect("a mailbox");
         let parts = [Part::Bytes(b"new\n")];
-        let bad: [(&str, fn(&Path)); 2] = [
-            ("a directory", |path| fs::create_dir(path).expect("a directory")),
-            ("not mail", |path| fs::write(path, "root:x:0:0").expect("a file")),
-        ];
-        for (what, make) in bad {
-            make(&targets[2].path);
+        let make_bad = |path: &Path, as_directory: bool| {
+            if as_directory {
+                fs::create_dir(path).expect("a directory");
+            } else {
+                fs::write(path, "root:x:0:0").expect("a file");
+            }
+        };
+        for as_directory in [true, false] {
+            make_bad(&targets[2].path, as_directory);
             let result = append(&targets, &message(&parts), &LockPolicy::default());
-            assert!(result.is_err(), "{what}");
-            assert_eq!(text(&targets[0]), before, "{what}");
-            assert_eq!(text(&targets[1]), "", "{what}");
+            assert!(result.is_err());
+            assert_eq!(text(&targets[0]), before);
+            assert_eq!(text(&targets[1]), "");
             let _ = fs::remove_dir(&targets[2].path);
-            let _ = fs::remove_file(&targets[2].path);
         }
     }
 

@@ -242,7 +242,7 @@ mod tests {
         symlink(at("plain"), at("link")).expect("a link");
         symlink(at("nothing"), at("dangling")).expect("a link");
         fs::create_dir(at("directory")).expect("a directory");
-        nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
+        nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
         fs::write(at("two"), "").expect("a file");
         fs::hard_link(at("two"), at("names")).expect("a link");
         for (name, expected) in [

@@ -61,7 +61,7 @@ pub enum MailboxError {
         /// The drop file.
         path: PathBuf,
     },
-    /// A message is larger than the index can describe (four thousand million
+    /// A message is larger than the index can describe (two thousand million
     /// lines).
     #[error("a message in {} is too large", path.display())]
     TooLarge {

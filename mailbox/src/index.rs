@@ -25,10 +25,10 @@ pub(crate) struct Entry {
     /// its end.
     content_bytes: u64,
     /// How many bytes more it has on the wire: line ends grow by one, quoted
-    /// lines do not.
-    wire_growth: u32,
+    /// lines shrink by one.
+    wire_growth: i32,
     /// How long its `From ` line is, with its line end.
-    from_line_bytes: u16,
+    head_bytes: u16,
 }
 
 impl Entry {
@@ -38,13 +38,13 @@ impl Entry {
     }
 
     /// How long the `From ` line is, with its line end.
-    pub(crate) fn from_line_bytes(&self) -> usize {
-        self.from_line_bytes.into()
+    pub(crate) fn head_bytes(&self) -> usize {
+        self.head_bytes.into()
     }
 
     /// Where its content begins.
     pub(crate) fn content_start(&self) -> u64 {
-        self.start + u64::from(self.from_line_bytes)
+        self.start + u64::from(self.head_bytes)
     }
 
     /// Where its content ends.
@@ -54,7 +54,7 @@ impl Entry {
 
     /// How long it is on the wire, in bytes.
     pub(crate) fn wire_bytes(&self) -> u64 {
-        self.content_bytes + u64::from(self.wire_growth)
+        self.content_bytes.strict_add_signed(self.wire_growth.into())
     }
 }
 
@@ -109,7 +109,7 @@ impl Index {
         let mut hasher = DefaultHasher::new();
         let mut line = Vec::new();
         for entry in &self.entries {
-            line.resize(entry.from_line_bytes(), 0);
+            line.resize(entry.head_bytes(), 0);
             file.read_exact_at(&mut line, entry.start)?;
             hasher.write(&line);
         }
@@ -181,7 +181,7 @@ struct Scanner {
 /// The message that is being read.
 struct Current {
     start: u64,
-    from_line_bytes: u16,
+    head_bytes: u16,
     text: WireText,
     wire_bytes: u64,
 }
@@ -194,7 +194,7 @@ impl Scanner {
             self.from_lines.write(line);
             self.current = Some(Current {
                 start: at,
-                from_line_bytes: u16::try_from(line.len()).expect("a From_ line is short"),
+                head_bytes: u16::try_from(line.len()).expect("a From_ line is short"),
                 text: WireText::default(),
                 wire_bytes: 0,
             });
@@ -217,17 +217,18 @@ impl Scanner {
             return Ok(());
         };
         current.text.finish(&mut current.wire_bytes);
-        let mut content_bytes = at - current.start - u64::from(current.from_line_bytes);
+        let mut content_bytes = at - current.start - u64::from(current.head_bytes);
         if let Some(empty_line) = self.empty_line {
             content_bytes -= empty_line as u64;
             current.wire_bytes -= 2;
         }
-        let growth = current.wire_bytes - content_bytes;
+        let growth =
+            current.wire_bytes.checked_signed_diff(content_bytes).ok_or(IndexError::TooLarge)?;
         self.entries.push(Entry {
             start: current.start,
             content_bytes,
-            wire_growth: u32::try_from(growth).map_err(|_| IndexError::TooLarge)?,
-            from_line_bytes: current.from_line_bytes,
+            wire_growth: i32::try_from(growth).map_err(|_| IndexError::TooLarge)?,
+            head_bytes: current.head_bytes,
         });
         Ok(())
     }
@@ -288,6 +289,7 @@ mod tests {
             (format!("{F}a\n{F}b\n\n"), &[(&format!("a\n{F}b\n"), 41)]),
             (format!("{F}a\n\nFrom b\n"), &[("a\n\nFrom b\n", 13)]),
             (format!("{F}>{F}\n"), &[(&format!(">{F}"), 35)]),
+            (format!("{crlf}>From x\r\n\r\n"), &[(">From x\r\n", 8)]),
             (format!("{crlf}a\r\n\r\n{crlf}b\r\n"), &[("a\r\n", 3), ("b\r\n", 3)]),
             (
                 format!("{F}{long}\n\n{F}b\n"),

@@ -93,7 +93,7 @@ impl Mailbox {
         (0..self.len())
             .map(|index| {
                 let entry = &self.index.entries()[index];
-                from_line.resize(entry.from_line_bytes(), 0);
+                from_line.resize(entry.head_bytes(), 0);
                 self.file_with_mail()
                     .read_exact_at(&mut from_line, entry.start())
                     .map_err(self.drop.io("read"))?;

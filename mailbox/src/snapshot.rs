@@ -38,12 +38,12 @@ fn glance(drop: &DropFile, policy: &LockPolicy, file: &File) -> Result<Option<u6
         return Ok(None);
     }
     let before = drop.size(file)?;
-    let quiet = !(policy.dot_lock && is_dot_locked(drop)?) && !journal::is_there(drop)?;
+    let busy = journal::is_there(drop)? || (policy.dot_lock && is_dot_locked(drop)?);
     let after = drop.size(file)?;
     if policy.fcntl_lock {
         file_lock::unlock(file).map_err(drop.io("unlock"))?;
     }
-    Ok((quiet && before == after).then_some(before))
+    Ok((!busy && before == after).then_some(before))
 }
 
 fn try_lock(drop: &DropFile, file: &File) -> Result<bool, MailboxError> {

@@ -7,4 +7,5 @@ mod full;
 mod kill;
 mod kit;
 mod mailbox;
+mod read_only;
 mod roundtrip;
