@@ -19,12 +19,13 @@
 //! The second line tells whoever takes the lock over where an append began
 //! that was never finished.
 
+mod record;
+
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
@@ -32,9 +33,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use crate::drop_file::{effective_uid, is_same_file, options};
 use crate::patience::Patience;
 use crate::{DropFile, LockKind, MailboxError};
-
-/// A lock file of ours is shorter than this.
-const MAX_RECORD_BYTES: u64 = 1024;
+use record::Owner;
 
 /// A dot lock that we hold; given back when dropped.
 #[derive(Debug)]
@@ -54,7 +53,8 @@ pub(crate) struct Legacy {
 
 impl DotLock {
     /// Waits for the lock and takes it. With it may come the [`Legacy`] of a
-    /// process of ours that died.
+    /// process of ours that died; then it counts as abandoned until the drop
+    /// file is in order and [`DotLock::settle`] says so.
     pub(crate) fn acquire(
         drop: &DropFile,
         stale_after: Duration,
@@ -64,7 +64,7 @@ impl DotLock {
         patience.renew();
         loop {
             match create(&path) {
-                Ok(file) => return Ok((Self::new(file, path), None)),
+                Ok(file) => return Ok((Self { file, path, abandoned: false }, None)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(MailboxError::io("create", &path)(error)),
             }
@@ -72,7 +72,7 @@ impl DotLock {
                 Found::Gone => {}
                 Found::Dead(file, legacy) => {
                     tracing::warn!(lock = %path.display(), "taking over the lock of a dead process");
-                    let lock = Self::new(file, path);
+                    let lock = Self { file, path, abandoned: true };
                     lock.write_record(legacy.appending_from)
                         .map_err(MailboxError::io("write", &lock.path))?;
                     return Ok((lock, Some(legacy)));
@@ -93,20 +93,21 @@ impl DotLock {
         }
     }
 
-    fn new(file: File, path: PathBuf) -> Self {
-        Self { file, path, abandoned: false }
-    }
-
     /// Leaves the lock behind as if we had died: the drop file is not in order,
     /// and whoever takes the lock over must know.
     pub(crate) fn abandon(&mut self) {
         self.abandoned = true;
     }
 
+    /// The drop file is in order: the lock goes when it is given back.
+    pub(crate) fn settle(&mut self) {
+        self.abandoned = false;
+    }
+
     /// Writes down that an append begins at this size of the drop file, or
     /// that none is under way.
     pub(crate) fn write_record(&self, appending_from: Option<u64>) -> io::Result<()> {
-        let record = record(appending_from);
+        let record = record::ours(appending_from);
         self.file.write_all_at(record.as_bytes(), 0)?;
         self.file.set_len(record.len() as u64)
     }
@@ -163,7 +164,7 @@ fn create_complete(path: &Path) -> io::Result<File> {
 
 fn fill(file: &File) -> io::Result<()> {
     file.try_lock()?;
-    file.write_all_at(record(None).as_bytes(), 0)
+    file.write_all_at(record::ours(None).as_bytes(), 0)
 }
 
 /// What stands where we want to put our lock.
@@ -195,7 +196,7 @@ fn inspect(path: &Path, stale_after: Duration) -> io::Result<Found> {
                 .is_ok_and(|now| file.metadata().is_ok_and(|ours| is_same_file(&ours, &now)));
             return Ok(if still_there { Found::Dead(file, legacy) } else { Found::Gone });
         }
-        if owner.boot == *BOOT {
+        if owner.is_of_this_boot() {
             return Ok(Found::Held);
         }
     }
@@ -225,87 +226,9 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What a lock file of ours says.
-#[derive(Debug, PartialEq, Eq)]
-struct Owner {
-    host: String,
-    boot: String,
-    appending_from: Option<u64>,
-}
-
-impl Owner {
-    /// Reads a lock file; none if it is not one of ours.
-    fn read(mut file: &File) -> io::Result<Option<Self>> {
-        let mut text = String::new();
-        file.rewind()?;
-        match file.take(MAX_RECORD_BYTES).read_to_string(&mut text) {
-            Ok(_) => Ok(Self::parse(&text)),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (first, rest) = text.split_once('\n')?;
-        let (second, _) = rest.split_once('\n')?;
-        let (_pid, host) = first.split_once(':')?;
-        let words: Vec<&str> = second.split_whitespace().collect();
-        let ["dmail", "1", boot, from] = words[..] else {
-            return None;
-        };
-        Some(Self {
-            host: host.to_owned(),
-            boot: boot.to_owned(),
-            appending_from: from.parse().ok(),
-        })
-    }
-
-    /// What the owner left behind, if it is certainly dead. Then `file` holds
-    /// its `flock` for us.
-    fn legacy_if_dead(&self, file: &File) -> io::Result<Option<Legacy>> {
-        let same_boot = self.boot == *BOOT;
-        if !same_boot && self.host != *HOST {
-            return Ok(None);
-        }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
-        // After a power cut the record proves nothing: the message may have
-        // been flushed and acknowledged, and only the removal of the lock been
-        // lost. Cutting then could lose mail; not cutting leaves, at worst, a
-        // part of a message that its sender will send again.
-        let appending_from = self.appending_from.filter(|_| same_boot);
-        Ok(Some(Legacy { appending_from }))
-    }
-}
-
-fn record(appending_from: Option<u64>) -> String {
-    let from = appending_from.map_or_else(|| "-".to_owned(), |from| from.to_string());
-    let pid = std::process::id();
-    // All records of one process are equally long, so one write replaces one.
-    format!("{pid}:{}\ndmail 1 {} {from:>20}\n", *HOST, *BOOT)
-}
-
-/// This boot of this machine.
-static BOOT: LazyLock<String> = LazyLock::new(|| {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(
-        // Not a boot id, so never equal to another process's.
-        |_| format!("unknown-{}", std::process::id()),
-        |id| id.trim().to_owned(),
-    )
-});
-
-static HOST: LazyLock<String> = LazyLock::new(|| {
-    nix::unistd::gethostname().map_or_else(
-        |_| "unknown".to_owned(),
-        |name| name.to_string_lossy().replace(char::is_whitespace, "_"),
-    )
-});
-
 #[cfg(test)]
 mod tests {
+    use super::record::{BOOT, HOST};
     use super::*;
 
     fn bob(home: &tempfile::TempDir) -> DropFile {
@@ -380,7 +303,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let drop = bob(&home);
         let victim = home.path().join("victim");
-        let record = record(Some(1));
+        let record = record::ours(Some(1));
         fs::write(&victim, &record).expect("a file");
         fs::hard_link(&victim, drop.dot_lock_path()).expect("a link");
         assert!(try_acquire(&drop).is_err());

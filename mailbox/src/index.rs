@@ -10,11 +10,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::from_line::{FROM, is_from_line};
+use crate::lines::{self, Line};
 use crate::reader::WireText;
-
-/// How much is read at a time, and so the longest line that is seen whole. It
-/// is much longer than a `From ` line can be.
-const READ_BYTES: usize = if cfg!(test) { 2048 } else { 128 * 1024 };
 
 /// One message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +72,6 @@ pub(crate) enum IndexError {
     NotAMailbox,
     #[error("a message has too many lines")]
     TooLarge,
-    #[error("it ends earlier than it did")]
-    Shrunk,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -85,7 +80,7 @@ impl Index {
     /// Reads the first `size` bytes of `file`.
     pub(crate) fn build(file: &File, size: u64) -> Result<Self, IndexError> {
         let mut scanner = Scanner::default();
-        for_each_line(file, size, |at, line, whole| scanner.line(at, line, whole))?;
+        lines::for_each(file, size, |line| scanner.line(&line))?;
         scanner.finish(size)
     }
 
@@ -128,46 +123,6 @@ impl Index {
     }
 }
 
-/// Calls `each` with the offset of every line, the line with its line end, and
-/// whether that is the whole of it: lines longer than [`READ_BYTES`] come in
-/// pieces.
-fn for_each_line(
-    file: &File,
-    size: u64,
-    mut each: impl FnMut(u64, &[u8], bool) -> Result<(), IndexError>,
-) -> Result<(), IndexError> {
-    let mut buffer = vec![0; size.min(READ_BYTES as u64) as usize];
-    // `buffer[..filled]` is the file from `at` on.
-    let (mut at, mut filled) = (0, 0);
-    let mut whole = true;
-    while at + (filled as u64) < size {
-        let left = size - at - filled as u64;
-        let room = (buffer.len() - filled).min(left.try_into().unwrap_or(usize::MAX));
-        match file.read_at(&mut buffer[filled..filled + room], at + filled as u64)? {
-            0 => return Err(IndexError::Shrunk),
-            count => filled += count,
-        }
-        let mut used = 0;
-        while let Some(length) = memchr::memchr(b'\n', &buffer[used..filled]) {
-            let line = &buffer[used..=used + length];
-            each(at + used as u64, line, whole)?;
-            used += line.len();
-            whole = true;
-        }
-        let is_last = at + filled as u64 == size;
-        let is_too_long = used == 0 && filled == buffer.len();
-        if used < filled && (is_last || is_too_long) {
-            each(at + used as u64, &buffer[used..filled], whole && is_last)?;
-            used = filled;
-            whole = false;
-        }
-        buffer.copy_within(used..filled, 0);
-        at += used as u64;
-        filled -= used;
-    }
-    Ok(())
-}
-
 /// Builds the index line by line.
 #[derive(Default)]
 struct Scanner {
@@ -187,28 +142,32 @@ struct Current {
 }
 
 impl Scanner {
-    fn line(&mut self, at: u64, line: &[u8], whole: bool) -> Result<(), IndexError> {
-        let may_begin = whole && (self.current.is_none() || self.empty_line.is_some());
-        if may_begin && is_from_line(line) {
-            self.close(at)?;
-            self.from_lines.write(line);
-            self.current = Some(Current {
-                start: at,
-                head_bytes: u16::try_from(line.len()).expect("a From_ line is short"),
-                text: WireText::default(),
-                wire_bytes: 0,
-            });
-            self.empty_line = None;
+    fn line(&mut self, line: &Line<'_>) -> Result<(), IndexError> {
+        let may_begin = line.is_whole && (self.current.is_none() || self.empty_line.is_some());
+        if may_begin && is_from_line(line.bytes) {
+            self.close(line.at)?;
+            self.begin(line);
             return Ok(());
         }
-        let is_empty = whole && matches!(line, b"\n" | b"\r\n");
-        self.empty_line = is_empty.then_some(line.len());
+        let is_empty = line.is_whole && matches!(line.bytes, b"\n" | b"\r\n");
+        self.empty_line = is_empty.then_some(line.bytes.len());
         match &mut self.current {
-            Some(current) => current.text.push(line, &mut current.wire_bytes),
+            Some(current) => current.text.push(line.bytes, &mut current.wire_bytes),
             None if is_empty => {}
             None => return Err(IndexError::NotAMailbox),
         }
         Ok(())
+    }
+
+    fn begin(&mut self, from_line: &Line<'_>) {
+        self.from_lines.write(from_line.bytes);
+        self.empty_line = None;
+        self.current = Some(Current {
+            start: from_line.at,
+            head_bytes: u16::try_from(from_line.bytes.len()).expect("a From_ line is short"),
+            text: WireText::default(),
+            wire_bytes: 0,
+        });
     }
 
     /// The current message, if any, ends at `at` or at the empty line before.
@@ -242,6 +201,7 @@ impl Scanner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::READ_BYTES;
 
     const F: &str = "From a@b Sat Dec 26 09:37:48 1998\n";
 

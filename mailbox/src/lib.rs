@@ -33,6 +33,7 @@ mod from_line;
 mod from_scan;
 mod index;
 mod journal;
+mod lines;
 mod lock;
 mod message;
 mod patience;

@@ -122,27 +122,20 @@ impl LockedDrop {
         patience: &mut Patience,
         open: Open,
     ) -> Result<Option<Self>, MailboxError> {
-        let timeout = |lock, patience: &Patience| MailboxError::LockTimeout {
-            path: drop.path.clone(),
-            lock,
-            waited: patience.waited(),
-        };
-        let turn = Turn::take(&drop.path, patience.deadline())
-            .ok_or_else(|| timeout(LockKind::Process, patience))?;
+        let turn = Turn::take(&drop.path, patience.deadline()).ok_or_else(|| {
+            MailboxError::LockTimeout {
+                path: drop.path.clone(),
+                lock: LockKind::Process,
+                waited: patience.waited(),
+            }
+        })?;
         let (mut dot_lock, mut legacy) = (None, None);
         if policy.dot_lock {
             let (lock, left) = DotLock::acquire(drop, policy.stale_after, patience)?;
             (dot_lock, legacy) = (Some(lock), left);
         }
-        let opened = open_locked(drop, policy, patience, open);
-        let file = match opened {
-            Ok(Some(file)) => file,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                // The legacy was not seen to, so it must stay.
-                dot_lock.iter_mut().filter(|_| legacy.is_some()).for_each(DotLock::abandon);
-                return Err(error);
-            }
+        let Some(file) = open_locked(drop, policy, patience, open)? else {
+            return Ok(None);
         };
         let mut locked = Self {
             drop: drop.clone(),
@@ -151,17 +144,12 @@ impl LockedDrop {
             dot_lock,
             _turn: turn,
         };
-        match locked.repair(legacy) {
-            Ok(()) => Ok(Some(locked)),
-            Err(error) => {
-                locked.abandon();
-                Err(error)
-            }
-        }
+        locked.repair(legacy)?;
+        Ok(Some(locked))
     }
 
     /// Finishes or undoes what a process that died had begun.
-    fn repair(&self, legacy: Option<Legacy>) -> Result<(), MailboxError> {
+    fn repair(&mut self, legacy: Option<Legacy>) -> Result<(), MailboxError> {
         if let Some(legacy) = legacy {
             if let Some(from) = legacy.appending_from
                 && torn::cut(&self.file, from).map_err(self.drop.io("cut"))?
@@ -172,7 +160,11 @@ impl LockedDrop {
             self.note_append(None)?;
             journal::remove_unfinished(&self.drop)?;
         }
-        journal::recover(&self.drop, &self.file)
+        journal::recover(&self.drop, &self.file)?;
+        if let Some(lock) = &mut self.dot_lock {
+            lock.settle();
+        }
+        Ok(())
     }
 }
 

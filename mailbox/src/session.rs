@@ -1,6 +1,7 @@
 //! A mailbox as one POP3 session sees it.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -211,7 +212,9 @@ fn no_index(drop: &DropFile, error: IndexError) -> MailboxError {
             MailboxError::NotAMailbox { path, why: "it does not begin with a \"From \" line" }
         }
         IndexError::TooLarge => MailboxError::TooLarge { path },
-        IndexError::Shrunk => MailboxError::Changed { path },
+        IndexError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            MailboxError::Changed { path }
+        }
         IndexError::Io(error) => drop.io("read")(error),
     }
 }
