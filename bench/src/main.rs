@@ -1,1 +1,105 @@
-fn main() {}
+//! Load generators: how fast dmail is, always beside a bare server that does
+//! nothing but move the same bytes, in the same run.
+//!
+//! ```text
+//!   scenario ── clients ──▶ load ──▶ ours: the gateway, the pool, or the real `dmail serve`
+//!      │                      └────▶ bare: a fixed answer, `cat`, or a line server
+//!      ▼
+//!   contest: rounds in turns, medians, ratios ──▶ report
+//! ```
+//!
+//! It is no test: it checks every answer, but only so that nothing wrong is
+//! timed.
+
+// A table on standard output is the purpose of this program.
+#![allow(clippy::print_stdout)]
+
+mod bare;
+mod contest;
+mod failure;
+mod load;
+mod mail;
+mod measure;
+mod program;
+mod report;
+mod scenario;
+mod script;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use contest::Effort;
+use failure::Failure;
+use report::Report;
+
+/// Measures dmail beside bare servers, on this machine, now.
+#[derive(Debug, Parser)]
+#[command(name = "dmail-bench", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Fewer and shorter rounds: a look, not a measurement
+    #[arg(long, global = true)]
+    quick: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Command {
+    /// Every scenario
+    All,
+    /// Cached checks through the whole gateway, in process
+    Gateway,
+    /// The line protocol over the pipes of child modules
+    Modules,
+    /// POP3 sessions: login, STAT, QUIT
+    Pop,
+    /// SMTP: messages of 4 KB, durably into drop files
+    Smtp,
+    /// Memory of idle POP3 connections that are logged in
+    Idle,
+    /// Opening a large drop file
+    Open,
+    /// Be the module that has an answer to everything
+    #[command(hide = true)]
+    BareModule,
+    /// Be the server that answers from a script
+    #[command(hide = true)]
+    BareServer {
+        /// The greeting, and the replies
+        #[arg(allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::BareModule => bare::module::run().map(|()| ExitCode::SUCCESS),
+        Command::BareServer { words } => bare::server::run(words).map(|()| ExitCode::SUCCESS),
+        scenario => measure(&scenario, Effort::new(cli.quick)),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("dmail-bench: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs one scenario or all; a wrong answer anywhere fails the run.
+fn measure(wanted: &Command, effort: Effort) -> Result<ExitCode, Failure> {
+    if cfg!(debug_assertions) {
+        eprintln!("dmail-bench: this is a debug build, its figures mean nothing; use --release");
+    }
+    let mut report = Report::new();
+    for (command, run) in scenario::ALL {
+        if matches!(wanted, Command::All) || same(wanted, &command) {
+            run(effort, &mut report)?;
+        }
+    }
+    Ok(report.close())
+}
+
+fn same(one: &Command, other: &Command) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}

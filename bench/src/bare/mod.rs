@@ -1,0 +1,5 @@
+//! The bare programs that ours are measured beside. Each runs as a process of
+//! its own, from this same binary.
+
+pub(crate) mod module;
+pub(crate) mod server;

@@ -1,0 +1,9 @@
+//! Measuring: time in a histogram, processor time and memory of processes.
+
+mod histogram;
+mod processes;
+mod usage;
+
+pub(crate) use histogram::Histogram;
+pub(crate) use processes::{Memory, children};
+pub(crate) use usage::{Meter, Server};

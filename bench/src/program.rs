@@ -1,0 +1,201 @@
+//! The real program: an installation in a folder of its own, and `dmail serve`
+//! running on it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::failure::Failure;
+use crate::mail;
+
+/// The domain of all users.
+pub(crate) const DOMAIN: &str = "bench.example";
+/// The password of all users.
+pub(crate) const PASSWORD: &str = "test";
+/// How long the program may take to start, and to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the installation says. Nothing may limit a load that comes from one
+/// address; everything else is as it comes, the log included.
+const CONFIG: &str = "\
+host_domain bench.example
+authent_method nwauth
+authent_cache 10000
+nwauth_path users
+drop_path mail
+work_path work
+log_path log
+smtp_port 127.0.0.1:0
+pop_port 127.0.0.1:0
+max_connections_per_ip 0
+pop_max_connections 100000
+smtp_max_connections 100000
+";
+
+/// `dmail serve` on an installation of its own; dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Program {
+    process: Child,
+    /// Where DPOP listens.
+    pub(crate) pop: SocketAddr,
+    /// Where DSMTP listens.
+    pub(crate) smtp: SocketAddr,
+    // Removed when the process is gone.
+    _home: TempDir,
+}
+
+impl Program {
+    /// Starts the program with the users `test0` to `test<users - 1>`, each of
+    /// whom has so many messages of 4 KB.
+    pub(crate) fn start(users: usize, messages: usize) -> Result<Self, Failure> {
+        let binary = binary()?;
+        let home = folder()?;
+        install(home.path(), users, messages).map_err(Failure::system("make an installation"))?;
+        let process = Command::new(&binary)
+            .args(["serve", "-c"])
+            .arg(home.path().join("dmail.conf"))
+            .spawn()
+            .map_err(Failure::system(format!("start {}", binary.display())))?;
+        let mut process = Ending(Some(process));
+        let (pop, smtp) = process.addresses(&home.path().join("log/dmail.log"))?;
+        let process = process.0.take().expect("it is running");
+        Ok(Self { process, pop, smtp, _home: home })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}
+
+/// A process that is ended unless it is taken out.
+struct Ending(Option<Child>);
+
+impl Ending {
+    /// Waits until both servers listen, and reads in the log where.
+    fn addresses(&mut self, log: &Path) -> Result<(SocketAddr, SocketAddr), Failure> {
+        let late = Instant::now() + PATIENCE;
+        while Instant::now() < late {
+            let text = fs::read_to_string(log).unwrap_or_default();
+            if let (Some(pop), Some(smtp)) = (address(&text, "pop3"), address(&text, "smtp")) {
+                return Ok((pop, smtp));
+            }
+            if let Some(Ok(Some(status))) = self.0.as_mut().map(Child::try_wait) {
+                return Err(Failure::Program(format!("dmail serve ended at once: {status}")));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(Failure::Program(format!("dmail does not listen after {PATIENCE:?}")))
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.0 {
+            end(process);
+        }
+    }
+}
+
+/// Asks the process to stop, and makes it if it does not.
+fn end(process: &mut Child) {
+    let late = Instant::now() + PATIENCE;
+    let pid = i32::try_from(process.id()).map(Pid::from_raw);
+    let asked = pid.is_ok_and(|pid| kill(pid, Signal::SIGTERM).is_ok());
+    while asked && Instant::now() < late && matches!(process.try_wait(), Ok(None)) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Nothing happens if it has ended.
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// Where the log says that `service` listens.
+fn address(log: &str, service: &str) -> Option<SocketAddr> {
+    let mark = format!("listening service=\"{service}\" address=");
+    let (_, rest) = log.split_once(&mark)?;
+    let (address, _) = rest.split_once('\n')?;
+    address.parse().ok()
+}
+
+/// A folder that goes when it is dropped: on the disk that this program is on,
+/// because a disk in memory flushes for nothing.
+pub(crate) fn folder() -> Result<TempDir, Failure> {
+    tempfile::Builder::new()
+        .prefix("bench-")
+        .tempdir_in(own_folder()?)
+        .map_err(Failure::system("make a folder"))
+}
+
+/// Writes configuration, users and mail. Passwords are stored in clear, so
+/// that neither the time nor the memory of a hash is in any figure.
+fn install(home: &Path, users: usize, messages: usize) -> std::io::Result<()> {
+    for folder in ["users", "mail", "work", "log"] {
+        fs::create_dir(home.join(folder))?;
+    }
+    fs::write(home.join("dmail.conf"), CONFIG)?;
+    let lines: String =
+        (0..users).map(|user| format!("test{user}:{{PLAIN}}{PASSWORD}:\n")).collect();
+    fs::write(home.join("users/nwauth.txt"), lines)?;
+    if messages > 0 {
+        let mail = mail::drop_file(messages, &mail::message(4096));
+        for user in 0..users {
+            fs::write(home.join(format!("mail/test{user}")), &mail)?;
+        }
+    }
+    Ok(())
+}
+
+/// The program beside this one. Cargo knows whether it is up to date.
+fn binary() -> Result<PathBuf, Failure> {
+    let binary = own_folder()?.join("dmail");
+    let cargo = std::env::var_os("CARGO");
+    if cargo.is_some() || !binary.exists() {
+        let mut build = Command::new(cargo.unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--quiet", "--package", "dmail"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        let status = build.status().map_err(Failure::system("run cargo build"))?;
+        if !status.success() {
+            return Err(Failure::Program("cargo could not build dmail".to_owned()));
+        }
+    }
+    Ok(binary)
+}
+
+/// The folder that this program lies in.
+fn own_folder() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().map_err(Failure::system("find this program"))?;
+    let folder = own.parent().map(Path::to_owned);
+    folder.ok_or_else(|| Failure::Program("this program lies nowhere".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_where_the_servers_listen() {
+        let log = "2026-11-21T10:00:00Z  INFO dmail::serve: listening service=\"smtp\" \
+                   address=127.0.0.1:2525\n\
+                   2026-11-21T10:00:00Z  INFO dmail::serve: listening service=\"pop3\" \
+                   address=[::1]:1110\n\
+                   2026-11-21T10:00:00Z  INFO dmail::serve: listening service=\"line\" address=127";
+        assert_eq!(address(log, "smtp"), "127.0.0.1:2525".parse().ok());
+        assert_eq!(address(log, "pop3"), "[::1]:1110".parse().ok());
+        assert_eq!(address(log, "line"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! A cached check through the whole gateway (mapping, throttle, cache), in
+//! process, beside one virtual call that always says yes.
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dmail_authent::cache::CacheConfig;
+use dmail_authent::gateway::{Gateway, GatewayConfig};
+use dmail_authent::mapping::Domains;
+use dmail_authent::throttle::ThrottleConfig;
+use dmail_core::{
+    Account, AuthRequest, Authenticator, Domain, HashSpool, Origin, Secret, Service, Unavailable,
+    Username, Verdict,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::contest::{Effort, hold};
+use crate::failure::{Failure, Wrong};
+use crate::load::{Client, Sample, drive, one_thread};
+use crate::measure::Server;
+use crate::program::{DOMAIN, PASSWORD};
+use crate::report::{Report, Target, Wanted};
+
+const USERS: usize = 100;
+/// Processor time of a cached check, in µs.
+const TARGET: Wanted = Wanted::Below(1.5);
+
+pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
+    report.table("Gateway: a cached check in process");
+    let gateway: Arc<dyn Authenticator> = Arc::new(gateway()?);
+    let bare: Arc<dyn Authenticator> = Arc::new(Always::new()?);
+    for tasks in [1, 10] {
+        let runtime = runtime(tasks)?;
+        let requests = requests()?;
+        let turn = |source: &Arc<dyn Authenticator>, time| -> Result<Sample, Failure> {
+            let askers = (0..tasks)
+                .map(|_| Asker { source: Arc::clone(source), requests: Arc::clone(&requests) });
+            Ok(runtime.block_on(drive(askers.collect(), time, &Server::Own)))
+        };
+        let contest = hold(effort, |time| turn(&gateway, time), |time| turn(&bare, time))?;
+        let name = format!("gateway, {tasks} tasks");
+        report.contest(&name, "bare: one answer behind the trait", &contest);
+        let found = contest.ours.server_us;
+        report.target(Target { what: &format!("{name}: CPU µs/check"), found, wanted: TARGET });
+        if tasks == 1 {
+            let found = 1e6 / contest.ours.rate;
+            report.target(Target {
+                what: &format!("{name}: time µs/check"),
+                found,
+                wanted: TARGET,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// One task stays in its thread; several contend from several threads.
+fn runtime(tasks: usize) -> Result<Runtime, Failure> {
+    if tasks == 1 {
+        return one_thread();
+    }
+    Builder::new_multi_thread().enable_all().build().map_err(Failure::system("start the runtime"))
+}
+
+/// Asks about one user after the other.
+struct Asker {
+    source: Arc<dyn Authenticator>,
+    requests: Arc<[AuthRequest]>,
+}
+
+impl Client for Asker {
+    const BATCH: u32 = USERS as u32;
+
+    async fn operate(&mut self) -> Result<(), Wrong> {
+        for request in &*self.requests {
+            match self.source.authenticate(black_box(request)).await {
+                Ok(Verdict::Accepted(account)) => drop(black_box(account)),
+                other => return Err(Wrong(format!("{other:?}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A source that knows everybody.
+struct Everybody;
+
+#[async_trait]
+impl Authenticator for Everybody {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        Ok(Verdict::accepted(Account::named(request.user.clone())))
+    }
+}
+
+/// The bare one: no question, one answer.
+struct Always(Arc<Account>);
+
+impl Always {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self(Arc::new(Account::named(user(0)?))))
+    }
+}
+
+#[async_trait]
+impl Authenticator for Always {
+    async fn authenticate(&self, _: &AuthRequest) -> Result<Verdict, Unavailable> {
+        Ok(Verdict::Accepted(Arc::clone(&self.0)))
+    }
+}
+
+fn gateway() -> Result<Gateway, Failure> {
+    let domain = Domain::parse(DOMAIN).map_err(|error| Failure::Program(error.to_string()))?;
+    let domains = Domains {
+        host_domains: vec![domain],
+        vdomains: Vec::new(),
+        separator: '_',
+        with_domain: false,
+        drop_path: "/var/spool/mail".into(),
+        drop_prefix: true,
+        hash_spool: HashSpool::Flat,
+        drop_roots: Vec::new(),
+        utf8: false,
+    };
+    let cache = CacheConfig { fresh: Duration::from_secs(3600), ..CacheConfig::default() };
+    let config = GatewayConfig { domains, throttle: ThrottleConfig::default(), cache };
+    Ok(Gateway::new(Arc::new(Everybody), config))
+}
+
+/// A login of every user.
+fn requests() -> Result<Arc<[AuthRequest]>, Failure> {
+    let here = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let origin = Origin { client: here, local: here, service: Service::Pop3 };
+    let secret = Secret::new(PASSWORD.as_bytes());
+    (0..USERS).map(|number| Ok(AuthRequest::check(user(number)?, secret.clone(), origin))).collect()
+}
+
+fn user(number: usize) -> Result<Username, Failure> {
+    let name = format!("test{number}");
+    Username::parse(name.as_bytes()).map_err(|error| Failure::Program(error.to_string()))
+}

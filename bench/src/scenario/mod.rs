@@ -1,0 +1,26 @@
+//! The scenarios, a file each.
+
+mod gateway;
+mod idle;
+mod modules;
+mod open;
+mod pop;
+mod smtp;
+
+use crate::Command;
+use crate::contest::Effort;
+use crate::failure::Failure;
+use crate::report::Report;
+
+/// Measures, and reports the figures.
+type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
+
+/// All of them, cheapest first.
+pub(crate) const ALL: [(Command, Run); 6] = [
+    (Command::Gateway, gateway::run),
+    (Command::Modules, modules::run),
+    (Command::Open, open::run),
+    (Command::Pop, pop::run),
+    (Command::Idle, idle::run),
+    (Command::Smtp, smtp::run),
+];

@@ -1,0 +1,124 @@
+//! The line protocol over pipes: the pool with modules that have an answer to
+//! everything, beside lines that are written to `cat` and read back.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dmail_authent::pool::{Pool, PoolConfig};
+use dmail_core::{AuthRequest, Authenticator, Origin, Secret, Service, Username, Verdict};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::contest::{Effort, hold};
+use crate::failure::{Failure, Wrong};
+use crate::load::{Client, Sample, drive, one_thread};
+use crate::measure::{Server, children};
+use crate::program::PASSWORD;
+use crate::report::{Report, Target, Wanted};
+
+/// The pool's rate as a part of that of `cat`.
+const TARGET: Wanted = Wanted::AtLeast(0.5);
+
+pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
+    report.table("Modules: checks over the pipes of child processes");
+    for number in [1, 4] {
+        let contest = hold(effort, |time| ask_pool(number, time), |time| ask_cat(number, time))?;
+        let name = format!("pool, {number} modules, {number} askers");
+        report.contest(&name, "bare: cat", &contest);
+        let what = format!("{name}: rate, part of cat's");
+        report.target(Target { what: &what, found: contest.rate_ratio, wanted: TARGET });
+    }
+    report.note("Server: the children. Client: this process, and with it the pool.");
+    Ok(())
+}
+
+/// One turn of the pool, with new children.
+fn ask_pool(number: usize, time: Duration) -> Result<Sample, Failure> {
+    let own = std::env::current_exe().map_err(Failure::system("find this program"))?;
+    let config =
+        PoolConfig { number, ..PoolConfig::new([own.into_os_string(), "bare-module".into()]) };
+    one_thread()?.block_on(async {
+        let pool = Arc::new(Pool::start(config));
+        let request = request()?;
+        let asker = || Asker { pool: Arc::clone(&pool), request: request.clone() };
+        let askers: Vec<Asker> = (0..number).map(|_| asker()).collect();
+        // The first answer means that there are children.
+        asker().operate().await.map_err(|wrong| Failure::Program(wrong.to_string()))?;
+        let sample = drive(askers, time, &Server::Processes(children())).await;
+        pool.shutdown().await;
+        Ok(sample)
+    })
+}
+
+/// One turn of `cat`, with new processes.
+fn ask_cat(number: usize, time: Duration) -> Result<Sample, Failure> {
+    one_thread()?.block_on(async {
+        let cats: Result<Vec<Cat>, Failure> = (0..number).map(|_| Cat::start()).collect();
+        let cats = cats?;
+        Ok(drive(cats, time, &Server::Processes(children())).await)
+    })
+}
+
+fn request() -> Result<AuthRequest, Failure> {
+    let user = Username::parse(b"test0").map_err(|error| Failure::Program(error.to_string()))?;
+    let here = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let origin = Origin { client: here, local: here, service: Service::Pop3 };
+    Ok(AuthRequest::check(user, Secret::new(PASSWORD.as_bytes()), origin))
+}
+
+struct Asker {
+    pool: Arc<Pool>,
+    request: AuthRequest,
+}
+
+impl Client for Asker {
+    async fn operate(&mut self) -> Result<(), Wrong> {
+        match self.pool.authenticate(&self.request).await {
+            Ok(Verdict::Accepted(_)) => Ok(()),
+            other => Err(Wrong(format!("{other:?}"))),
+        }
+    }
+}
+
+/// A `cat` and its pipes.
+struct Cat {
+    input: ChildStdin,
+    output: ChildStdout,
+    reply: Vec<u8>,
+    // Ends when dropped.
+    _process: Child,
+}
+
+impl Cat {
+    fn start() -> Result<Self, Failure> {
+        let mut process = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Failure::system("start cat"))?;
+        let missing = || Failure::Program("cat has no pipes".to_owned());
+        Ok(Self {
+            input: process.stdin.take().ok_or_else(missing)?,
+            output: process.stdout.take().ok_or_else(missing)?,
+            reply: Vec::with_capacity(256),
+            _process: process,
+        })
+    }
+}
+
+impl Client for Cat {
+    async fn operate(&mut self) -> Result<(), Wrong> {
+        const LINE: &[u8] = b"check test0 test 127.0.0.1\n";
+        self.input.write_all(LINE).await?;
+        self.reply.clear();
+        while !self.reply.ends_with(b"\n") {
+            if self.output.read_buf(&mut self.reply).await? == 0 {
+                return Err(Wrong("cat has ended".to_owned()));
+            }
+        }
+        if self.reply == LINE { Ok(()) } else { Err(Wrong("cat says something else".to_owned())) }
+    }
+}
