@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use dmail_core::config::{Selector, VirtualDomain};
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Domain, DropName, DropPath, HashSpool, Origin,
     Outcome, Purpose, Rejection, RejectionKind, Search, SearchOutcome, Unavailable,
@@ -50,28 +51,6 @@ pub struct Domains {
     pub drop_roots: Vec<PathBuf>,
     /// Whether names may hold bytes above 126 (`authent_utf8`).
     pub utf8: bool,
-}
-
-/// One `vdomain` line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VirtualDomain {
-    /// What distinguishes the domain's users in the user base.
-    pub prefix: String,
-    /// How a login is known to be for this domain.
-    pub selector: Selector,
-    /// Its name.
-    pub domain: Domain,
-    /// Where its drop files lie.
-    pub drop_path: PathBuf,
-}
-
-/// How a login selects a virtual domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selector {
-    /// By the address that the client connected to.
-    Address(IpAddr),
-    /// By the end of the login name, separator included (`/jds`, `@corp.example`).
-    Suffix(String),
 }
 
 /// Maps names in front of the gateway's other layers.
@@ -135,13 +114,12 @@ impl Domains {
     /// The longest suffix that fits decides.
     fn by_suffix<'l>(&self, login: &'l str) -> Option<(&'l str, &VirtualDomain)> {
         let fits = |vdomain: &&VirtualDomain| match &vdomain.selector {
-            Selector::Suffix(suffix) => Some(suffix.len())
-                .filter(|_| login.len() > suffix.len() && login.ends_with(suffix.as_str())),
+            Selector::Suffix(suffix) => before_suffix(login, suffix),
             Selector::Address(_) => None,
         };
-        let longest = self.vdomains.iter().filter_map(|vdomain| Some((fits(&vdomain)?, vdomain)));
-        let (length, vdomain) = longest.max_by_key(|(length, _)| *length)?;
-        Some((&login[..login.len() - length], vdomain))
+        let all = self.vdomains.iter();
+        let fitting = all.filter_map(|vdomain| Some((fits(&vdomain)?, vdomain)));
+        fitting.min_by_key(|(user, _)| user.len())
     }
 
     fn by_prefix(&self, prefix: &str) -> Option<&VirtualDomain> {
@@ -149,8 +127,11 @@ impl Domains {
     }
 
     fn by_address(&self, local: IpAddr) -> Option<&VirtualDomain> {
-        let selector = Selector::Address(local.to_canonical());
-        self.vdomains.iter().find(|vdomain| vdomain.selector == selector)
+        let ours = |vdomain: &&VirtualDomain| match &vdomain.selector {
+            Selector::Address(address) => address.to_canonical() == local.to_canonical(),
+            Selector::Suffix(_) => false,
+        };
+        self.vdomains.iter().find(ours)
     }
 
     /// The name that the source knows.
@@ -273,6 +254,14 @@ impl Authenticator for Mapping {
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.next.search(search).await
     }
+}
+
+/// What stands before `suffix` in `login`, if it ends in that and something
+/// does.
+fn before_suffix<'l>(login: &'l str, suffix: &str) -> Option<&'l str> {
+    let length = login.len().checked_sub(suffix.len()).filter(|length| *length > 0)?;
+    let (user, end) = login.split_at_checked(length)?;
+    end.eq_ignore_ascii_case(suffix).then_some(user)
 }
 
 /// The rejection of a name that no source was asked about, in the words of one

@@ -1,5 +1,7 @@
 //! The one trait of the gateway.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::{AuthRequest, Change, Outcome, Rejection, Search, SearchOutcome, Verdict};
@@ -39,6 +41,22 @@ pub trait Authenticator: Send + Sync {
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         let _ = search;
         Ok(SearchOutcome::Refused(Rejection::unsupported()))
+    }
+}
+
+/// A shared authenticator is one, too.
+#[async_trait]
+impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        (**self).authenticate(request).await
+    }
+
+    async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
+        (**self).change(change).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
+        (**self).search(search).await
     }
 }
 

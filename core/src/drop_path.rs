@@ -53,6 +53,15 @@ pub fn drop_path(base: &Path, scheme: HashSpool, user: &DropName, file: &DropNam
     path
 }
 
+/// Whether a directory may be one that [`drop_path`] made up: these are the
+/// only ones that delivery creates, so that a base which is not mounted is
+/// noticed instead of being replaced by an empty one.
+#[must_use]
+pub fn is_hash_directory(directory: &Path) -> bool {
+    let name = directory.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.chars().count() == 1)
+}
+
 /// The directory that a letter of a name stands for.
 fn directory_letter(letter: char) -> char {
     if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' }
@@ -88,6 +97,14 @@ mod tests {
             assert_eq!(drop_path(Path::new("/m"), scheme, &name, &name), Path::new(expected));
         }
         assert_eq!(HashSpool::from_number(3), None);
+    }
+
+    #[test]
+    fn only_directories_of_one_letter_are_made() {
+        let rows = [("/m/s/h", true), ("/m/_", true), ("/var/mail", false), ("/", false)];
+        for (directory, expected) in rows {
+            assert_eq!(is_hash_directory(Path::new(directory)), expected, "{directory}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod verdict;
 
 pub use authenticator::{Authenticator, Unavailable, UnavailableKind};
 pub use change::{Action, Change, Outcome};
-pub use drop_path::{HashSpool, drop_path};
+pub use drop_path::{HashSpool, drop_path, is_hash_directory};
 pub use info::{Info, InfoError};
 pub use name::{Domain, DropName, NameError, Username};
 pub use request::{AuthRequest, Origin, Purpose, Service};

@@ -96,8 +96,7 @@ impl Home {
         let drop_file = drop_file(gateway).await?;
         if !drop_file.path.exists() {
             let parts = [Part::Bytes(WELCOME.as_bytes())];
-            let message =
-                Message { sender: b"", received_at: SystemTime::now(), parts: &parts };
+            let message = Message { sender: b"", received_at: SystemTime::now(), parts: &parts };
             dmail_mailbox::append(&[drop_file], &message, &assemble::lock_policy(settings))
                 .map_err(Failure::other("cannot deliver the welcome message"))?;
         }
@@ -143,12 +142,8 @@ fn make_folder(path: &Path) -> Result<(), Failure> {
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let draft = path.with_extension("new");
     let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&draft, path)

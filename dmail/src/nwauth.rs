@@ -9,10 +9,10 @@ use std::sync::Arc;
 use dmail_authent::helper::{self, Manners};
 use dmail_authent::line::{Quoting, Request};
 use dmail_backends::nwauth::aids::{Placed, Sleepy};
-use dmail_backends::nwauth::cli::{self, Command, DropLayout, Invocation, Task, USAGE};
+use dmail_backends::nwauth::cli::{self, Command, Invocation, Task, USAGE};
 use dmail_backends::nwauth::log::Logged;
 use dmail_backends::nwauth::{MaintenanceError, NwAuth};
-use dmail_core::{Action, Authenticator, DropName, HashSpool, Username, drop_path};
+use dmail_core::{Action, Authenticator};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
@@ -80,7 +80,7 @@ fn manners() -> Manners {
 fn dressed(base: NwAuth, invocation: &Invocation) -> Result<Arc<dyn Authenticator>, Failure> {
     let mut source: Arc<dyn Authenticator> = Arc::new(base);
     if let Some(layout) = &invocation.drop_path {
-        source = Arc::new(Placed::new(source, placer(layout)?));
+        source = Arc::new(Placed::new(source, layout.clone()));
     }
     if let Some((every, pause)) = invocation.sleep {
         source = Arc::new(Sleepy::new(source, every, pause));
@@ -88,21 +88,10 @@ fn dressed(base: NwAuth, invocation: &Invocation) -> Result<Arc<dyn Authenticato
     if let Some(passwords) = invocation.log {
         let directory = &invocation.config.directory;
         let logged = Logged::open(source, directory, passwords)
-            .map_err(Failure::file("cannot write the log in", directory))?;
+            .map_err(Failure::other("cannot write the log"))?;
         source = Arc::new(logged);
     }
     Ok(source)
-}
-
-/// Where drop files are in this layout.
-fn placer(layout: &DropLayout) -> Result<dmail_backends::nwauth::aids::DropPathOf, Failure> {
-    let scheme = HashSpool::from_number(layout.hash_spool.into())
-        .ok_or_else(|| Failure::Usage("drop_path wants 0, 1 or 2".into()))?;
-    let base = layout.base.clone();
-    Ok(Arc::new(move |user: &Username| {
-        let name = DropName::parse(user.as_str()).ok()?;
-        Some(drop_path(&base, scheme, &name, &name))
-    }))
 }
 
 /// The request that a command of the command line stands for.

@@ -107,8 +107,13 @@ pub(crate) async fn serve(
 ) -> Result<ExitCode, Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other("signals"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other("signals"))?;
+    // With a handler, a file that may not grow is an error like a full disk;
+    // without, it would end the process.
+    let _file_limit =
+        signal(SignalKind::from_raw(nix::libc::SIGXFSZ)).map_err(Failure::other("signals"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::other("signals"))?;
 
+    check_folders(settings)?;
     let source = Source::open(settings)?;
     let gateway = assemble::gateway(settings, &source);
     let shutdown = Shutdown::new();
@@ -132,6 +137,26 @@ pub(crate) async fn serve(
     source.shutdown().await;
     tracing::info!(cut_off, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A folder that is not there, or not mounted, is noticed now and not at the
+/// first mail.
+fn check_folders(settings: &Settings) -> Result<(), Failure> {
+    let vdomains = settings.domains.vdomains.iter();
+    let folders = vdomains.map(|vdomain| ("vdomain", &vdomain.drop_path)).chain([
+        ("drop_path", &settings.drop.drop_path),
+        ("work_path", &settings.server.work_path),
+    ]);
+    for (setting, folder) in folders {
+        if !folder.is_dir() {
+            let folder = folder.display();
+            return Err(Failure::Other(format!(
+                "{setting}: there is no folder {folder}; make it (mkdir -m 700 {folder}), \
+                 owned by the user that dmail runs as"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn start_servers(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dmail_authent::line::Quoting;
 use dmail_authent::pool::{Pool, PoolConfig};
-use dmail_backends::nwauth::{NwAuth, NwAuthConfig};
+use dmail_backends::SourceSettings;
 use dmail_backends::schemes::Scheme;
 use dmail_core::Authenticator;
 use dmail_core::config::{AuthentMethod, Settings};
@@ -24,15 +24,19 @@ impl Source {
     /// Opens the source. Must be called within the runtime.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Failure> {
         match settings.authent.method {
-            AuthentMethod::Nwauth => {
-                let base = NwAuth::open(nwauth_config(settings)?)
-                    .map_err(Failure::other("cannot open the NWAuth user base"))?;
-                Ok(Self::Backend(Arc::new(base)))
-            }
+            AuthentMethod::Nwauth => Self::backend("nwauth", &nwauth_settings(settings)?),
             AuthentMethod::External => {
                 Ok(Self::Modules(Arc::new(Pool::start(pool_config(settings)?))))
             }
         }
+    }
+
+    /// Opens the backend of this name.
+    fn backend(name: &'static str, settings: &SourceSettings) -> Result<Self, Failure> {
+        let kind = dmail_backends::source(name)
+            .ok_or_else(|| Failure::Other(format!("the {name} backend is not built in")))?;
+        let backend = (kind.open)(settings).map_err(Failure::other("cannot open the user base"))?;
+        Ok(Self::Backend(backend))
     }
 
     /// Whether it is told clients' addresses and may decide by them.
@@ -56,14 +60,17 @@ impl Source {
 }
 
 /// The settings of the NWAuth base.
-pub(crate) fn nwauth_config(settings: &Settings) -> Result<NwAuthConfig, Failure> {
+fn nwauth_settings(settings: &Settings) -> Result<SourceSettings, Failure> {
     let nwauth = &settings.nwauth;
-    let mut config = NwAuthConfig::new(&nwauth.path);
-    config.read_only = nwauth.readonly;
-    config.journal_limit = nwauth.size;
-    config.scheme = Scheme::parse(nwauth.scheme)
-        .ok_or_else(|| Failure::Other(format!("nwauth_scheme {} is not built in", nwauth.scheme)))?;
-    Ok(config)
+    let scheme = Scheme::parse(nwauth.scheme).ok_or_else(|| {
+        Failure::Other(format!("nwauth_scheme {} is not built in", nwauth.scheme))
+    })?;
+    Ok(SourceSettings {
+        directory: nwauth.path.clone(),
+        scheme,
+        read_only: nwauth.readonly,
+        journal_limit: nwauth.size,
+    })
 }
 
 fn pool_config(settings: &Settings) -> Result<PoolConfig, Failure> {

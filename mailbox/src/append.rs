@@ -14,7 +14,7 @@ use crate::{DropFile, LockPolicy, MailboxError, Message};
 /// them. A drop file that is named twice gets it once.
 ///
 /// Missing drop files are created, and so are the directories that
-/// [`path::drop_path`](crate::path::drop_path) puts between them and their
+/// [`drop_path`](dmail_core::drop_path) puts between them and their
 /// base. The targets are locked in the order of their paths, so that
 /// deliveries to several mailboxes cannot wait for each other in a circle.
 ///

@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::path::is_hash_directory;
+use dmail_core::is_hash_directory;
+
 use crate::{MailboxError, Refusal};
 
 /// Where one user's mail lies, and who must own it.

@@ -22,8 +22,6 @@
 //!
 //! Start with [`append`]; then [`Mailbox`].
 
-pub mod path;
-
 mod append;
 mod dot_lock;
 mod drop_file;

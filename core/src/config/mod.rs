@@ -34,8 +34,8 @@ pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use manual::{entry, manual, manual_markdown};
 pub use place::Place;
 pub use settings::{
-    AuthentMethod, AuthentSettings, CacheSettings, DomainSettings, DropSettings, HashSpool,
-    LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings, SmtpSettings,
+    AuthentMethod, AuthentSettings, CacheSettings, DomainSettings, DropSettings, LockMethod,
+    LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings, SmtpSettings,
     ThrottleSettings,
 };
 pub use table::{Group, Row, Unset, row, rows};

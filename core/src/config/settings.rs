@@ -15,7 +15,7 @@ mod smtp;
 
 pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSettings};
 pub use domains::DomainSettings;
-pub use drop::{DropSettings, HashSpool, LockMethod};
+pub use drop::{DropSettings, LockMethod};
 pub use nwauth::NwauthSettings;
 pub use pop::PopSettings;
 pub use server::{LogLevel, ServerSettings};

@@ -47,7 +47,7 @@ fn the_defaults_are_those_of_the_manual() {
     assert_eq!(settings.authent.queue_age, settings.authent.timeout);
     assert_eq!(settings.cache.life.as_secs(), 43200);
     assert_eq!(settings.drop.max_message_size, 50 << 20);
-    assert_eq!(settings.drop.hash_spool, HashSpool::Flat);
+    assert_eq!(settings.drop.hash_spool, crate::HashSpool::Flat);
     assert!(settings.drop.locks_by(LockMethod::Dot) && settings.drop.locks_by(LockMethod::Fcntl));
     assert_eq!(settings.smtp.ports[0].to_string(), "*:25");
     assert_eq!(settings.pop.ports[0].blame(), "pop_port (its default)");

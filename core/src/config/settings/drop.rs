@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::table::Unset::{Compulsory, Value};
+use super::super::table::Unset::{Compulsory, Nothing, Value};
 use super::super::table::settings;
 use super::super::value::{boolean, path, seconds, size, word, words};
+use crate::HashSpool;
 
 settings! {
     title: "Drop files";
@@ -14,6 +15,12 @@ settings! {
         /// The folder of the drop files of the main domain.
         drop_path: PathBuf = one("drop_path", path()),
             default: Compulsory, example: "drop_path /var/spool/mail";
+
+        /// A further folder that drop files may be in. A module may answer with
+        /// a full drop path; one that is below no `drop_path`, no path of a
+        /// `vdomain` and no `drop_root` is not used.
+        drop_roots: Vec<PathBuf> = many("drop_root", path()),
+            default: Nothing("none"), example: "drop_root /home";
 
         /// Whether the names of the drop files of virtual domains have the
         /// prefix: `abc_fred` or `fred`.
@@ -24,7 +31,7 @@ settings! {
         /// folder between, whose name is computed. 2: two folders between,
         /// after the first two letters: `s/h/shaun`; recommended from 20,000
         /// users on. Changing it moves no files.
-        hash_spool: HashSpool = one("hash_spool", word(&HashSpool::WORDS)),
+        hash_spool: HashSpool = one("hash_spool", word(&HASH_SPOOL)),
             default: Value("0"), example: "hash_spool 2";
 
         /// The largest message that is accepted.
@@ -59,21 +66,9 @@ impl DropSettings {
     }
 }
 
-/// How drop files are spread over folders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HashSpool {
-    /// 0: not at all.
-    Flat,
-    /// 1: over folders with computed names.
-    Computed,
-    /// 2: by the first and the second letter of the name.
-    Letters,
-}
-
-impl HashSpool {
-    const WORDS: [(&'static str, Self); 3] =
-        [("0", Self::Flat), ("1", Self::Computed), ("2", Self::Letters)];
-}
+/// The numbers of `hash_spool`.
+const HASH_SPOOL: [(&str, HashSpool); 3] =
+    [("0", HashSpool::Flat), ("1", HashSpool::OneLetter), ("2", HashSpool::TwoLetters)];
 
 /// A way to lock a drop file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

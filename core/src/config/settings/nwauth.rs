@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::table::Unset::{SameAs, Value};
+use super::super::table::Unset::{Nothing, SameAs, Value};
 use super::super::table::settings;
 use super::super::value::{boolean, path, size, word};
 
@@ -21,8 +21,9 @@ settings! {
             default: Value("false"), example: "nwauth_readonly true";
 
         /// The size at which the journal is merged into `nwauth.txt`.
-        size: u64 = one("nwauth_size", size(1024..=1 << 30)),
-            default: Value("200K"), example: "nwauth_size 1M";
+        size: Option<u64> = optional("nwauth_size", size(1024..=1 << 30)),
+            default: Nothing("200K, or a 32nd of `nwauth.txt` if that is more"),
+            example: "nwauth_size 1M";
 
         /// How new passwords are hashed. Whatever the files hold already can
         /// be read.
@@ -33,12 +34,13 @@ settings! {
 
 /// The password schemes that may be written. Each is its own meaning: the
 /// backend knows them by these names.
-const SCHEMES: [(&str, &str); 7] = [
+const SCHEMES: [(&str, &str); 8] = [
     ("argon2id", "argon2id"),
     ("bcrypt", "bcrypt"),
     ("sha512-crypt", "sha512-crypt"),
     ("sha256-crypt", "sha256-crypt"),
     ("yescrypt", "yescrypt"),
     ("ssha512", "ssha512"),
+    ("ssha256", "ssha256"),
     ("ssha", "ssha"),
 ];
