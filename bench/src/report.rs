@@ -70,11 +70,11 @@ impl Report {
         self.row(&format!("**{name}**"), &contest.ours);
         self.row(bare, &contest.bare);
         println!(
-            "| *ratio* | {:.2} | {:.2} | {:.2} | {:.2} | | | |",
-            contest.rate_ratio,
-            contest.ours.p50_us / contest.bare.p50_us,
-            contest.ours.p99_us / contest.bare.p99_us,
-            contest.cpu_ratio
+            "| *ratio* | {} | {} | {} | {} | | | |",
+            number(contest.rate_ratio),
+            number(contest.ours.p50_us / contest.bare.p50_us),
+            number(contest.ours.p99_us / contest.bare.p99_us),
+            number(contest.cpu_ratio)
         );
     }
 
@@ -123,6 +123,11 @@ impl Report {
         println!("\n{} answers were wrong: these figures mean nothing.", self.errors);
         ExitCode::FAILURE
     }
+}
+
+/// So many of these things.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// Three digits that matter, thousands apart.

@@ -22,7 +22,7 @@ use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
 use crate::measure::Server;
 use crate::program::{DOMAIN, PASSWORD};
-use crate::report::{Report, Target, Wanted};
+use crate::report::{Report, Target, Wanted, count};
 
 const USERS: usize = 100;
 /// Processor time of a cached check, in µs.
@@ -41,7 +41,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
             Ok(runtime.block_on(drive(askers.collect(), time, &Server::Own)))
         };
         let contest = hold(effort, |time| turn(&gateway, time), |time| turn(&bare, time))?;
-        let name = format!("gateway, {tasks} tasks");
+        let name = format!("gateway, {}", count(tasks, "task"));
         report.contest(&name, "bare: one answer behind the trait", &contest);
         let found = contest.ours.server_us;
         report.target(Target { what: &format!("{name}: CPU µs/check"), found, wanted: TARGET });

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
 use crate::measure::{Server, children};
 use crate::program::PASSWORD;
-use crate::report::{Report, Target, Wanted};
+use crate::report::{Report, Target, Wanted, count};
 
 /// The pool's rate as a part of that of `cat`.
 const TARGET: Wanted = Wanted::AtLeast(0.5);
@@ -25,7 +25,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.table("Modules: checks over the pipes of child processes");
     for number in [1, 4] {
         let contest = hold(effort, |time| ask_pool(number, time), |time| ask_cat(number, time))?;
-        let name = format!("pool, {number} modules, {number} askers");
+        let name = format!("pool, {}, as many askers", count(number, "module"));
         report.contest(&name, "bare: cat", &contest);
         let what = format!("{name}: rate, part of cat's");
         report.target(Target { what: &what, found: contest.rate_ratio, wanted: TARGET });
@@ -39,6 +39,7 @@ fn ask_pool(number: usize, time: Duration) -> Result<Sample, Failure> {
     let own = std::env::current_exe().map_err(Failure::system("find this program"))?;
     let config =
         PoolConfig { number, ..PoolConfig::new([own.into_os_string(), "bare-module".into()]) };
+    let others = children();
     one_thread()?.block_on(async {
         let pool = Arc::new(Pool::start(config));
         let request = request()?;
@@ -46,7 +47,8 @@ fn ask_pool(number: usize, time: Duration) -> Result<Sample, Failure> {
         let askers: Vec<Asker> = (0..number).map(|_| asker()).collect();
         // The first answer means that there are children.
         asker().operate().await.map_err(|wrong| Failure::Program(wrong.to_string()))?;
-        let sample = drive(askers, time, &Server::Processes(children())).await;
+        let modules = children().into_iter().filter(|child| !others.contains(child));
+        let sample = drive(askers, time, &Server::Processes(modules.collect())).await;
         pool.shutdown().await;
         Ok(sample)
     })
@@ -57,7 +59,8 @@ fn ask_cat(number: usize, time: Duration) -> Result<Sample, Failure> {
     one_thread()?.block_on(async {
         let cats: Result<Vec<Cat>, Failure> = (0..number).map(|_| Cat::start()).collect();
         let cats = cats?;
-        Ok(drive(cats, time, &Server::Processes(children())).await)
+        let pids = cats.iter().filter_map(|cat| cat.process.id()).collect();
+        Ok(drive(cats, time, &Server::Processes(pids)).await)
     })
 }
 
@@ -87,8 +90,8 @@ struct Cat {
     input: ChildStdin,
     output: ChildStdout,
     reply: Vec<u8>,
-    // Ends when dropped.
-    _process: Child,
+    /// Ends when dropped.
+    process: Child,
 }
 
 impl Cat {
@@ -104,7 +107,7 @@ impl Cat {
             input: process.stdin.take().ok_or_else(missing)?,
             output: process.stdout.take().ok_or_else(missing)?,
             reply: Vec::with_capacity(256),
-            _process: process,
+            process,
         })
     }
 }

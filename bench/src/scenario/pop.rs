@@ -10,7 +10,7 @@ use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
 use crate::measure::Server;
 use crate::program::{PASSWORD, Program};
-use crate::report::{Report, Target, Wanted};
+use crate::report::{Report, Target, Wanted, count};
 use crate::script::Script;
 use crate::wire::Wire;
 
@@ -31,7 +31,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
             |time| turn(program.pop, program.pid(), time),
             |time| turn(bare.address, bare.pid(), time),
         )?;
-        let name = format!("dmail, {clients} connections");
+        let name = format!("dmail, {}", count(clients, "connection"));
         report.contest(&name, "bare: line server", &contest);
         if clients == 10 {
             let what = format!("{name}: server CPU µs/session");

@@ -17,7 +17,7 @@ use crate::load::{Client, Sample, Tally, drive, one_thread, repeat};
 use crate::mail;
 use crate::measure::{Meter, Server};
 use crate::program::{DOMAIN, Program, folder};
-use crate::report::{Report, Target, Wanted};
+use crate::report::{Report, Target, Wanted, count};
 use crate::script::Script;
 use crate::wire::Wire;
 
@@ -42,7 +42,8 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
                 |time| turn(program.smtp, program.pid(), time),
                 |time| turn(bare.address, bare.pid(), time),
             )?;
-            let name = format!("dmail, {clients} connections, {messages} messages on each");
+            let (connections, each) = (count(clients, "connection"), count(messages, "message"));
+            let name = format!("dmail, {connections}, {each} on each");
             report.contest(&name, "bare: line server", &contest);
             if clients == 10 {
                 let (what, found) = (format!("{name}: server CPU µs"), contest.ours.server_us);
