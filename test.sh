@@ -1,0 +1,37 @@
+#!/bin/sh
+# Passes all tests on a Debian machine that has the Rust toolchain: installs
+# the real programs that they talk to, then runs the same checks as CI.
+set -eu
+cd "$(dirname "$0")"
+
+need() { # need COMMAND PACKAGE: remembers the package if the command is missing
+    command -v "$1" >/dev/null 2>&1 || packages="$packages $2"
+}
+packages=""
+need gcc gcc
+need curl curl
+need swaks swaks
+need python3 python3
+need mutt mutt
+[ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
+if [ -n "$packages" ]; then
+    echo "== installing:$packages"
+    as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    export DEBIAN_FRONTEND=noninteractive
+    $as_root apt-get update -qq
+    # shellcheck disable=SC2086 # a list of packages
+    $as_root apt-get install -qq -y --no-install-recommends $packages
+fi
+
+echo "== format"
+cargo fmt --all --check
+echo "== clippy"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+if command -v cargo-deny >/dev/null 2>&1; then
+    echo "== licences, bans, sources"
+    cargo deny --offline check licenses bans sources
+fi
+echo "== tests"
+cargo build --workspace --bins --locked
+exec cargo test --workspace --locked --no-fail-fast
