@@ -133,6 +133,7 @@ impl Throttle {
     fn must_refuse(&self, request: &AuthRequest, network: Option<IpAddr>) -> bool {
         let limit = self.config.refuse_after;
         if limit == 0 || self.is_quiet() {
+            request.note("throttle", || "nobody guessed lately".into());
             return false;
         }
         let worst = self.worst(&request.user, network);
