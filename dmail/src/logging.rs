@@ -4,7 +4,7 @@
 //! are logged, and secrets are a type that does not print.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ fn terminal() -> Box<dyn Layer<Registry> + Send + Sync> {
     fmt::layer()
         .without_time()
         .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .with_filter(LevelFilter::WARN)
         .boxed()

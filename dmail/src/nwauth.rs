@@ -2,7 +2,7 @@
 //! standard input and output and a command line.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -27,7 +27,11 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     serve::prepare_process();
     let level = if invocation.debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
     // Standard output belongs to the protocol.
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     serve::runtime()?.block_on(perform(invocation))
 }
 

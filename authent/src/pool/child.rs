@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dmail_core::Secret;
@@ -14,7 +14,8 @@ use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::line::{DataLine, Fault, Reply, ReplyLine};
+use super::recent::RecentSecrets;
+use crate::line::{DataLine, Fault, Quoting, Reply, ReplyLine};
 
 /// How much is read from a child at a time.
 const READ_BYTES: usize = 2048;
@@ -32,15 +33,14 @@ pub(super) struct Child {
 }
 
 /// What the pipes' holder and the slot know in common about a child.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ChildState {
     /// A question was put to it.
     pub(super) asked: AtomicBool,
     /// The process has ended.
     pub(super) gone: AtomicBool,
-    /// The secret of the question that it works on, so that the log can leave
-    /// it out if the child repeats it on standard error.
-    pub(super) secret: Mutex<Option<Secret>>,
+    /// What it was told and must not appear in the log, whatever it says.
+    pub(super) secrets: RecentSecrets,
 }
 
 /// Why there is no answer.
@@ -81,15 +81,11 @@ impl Child {
     ) -> Result<(Reply, Vec<DataLine>), AskError> {
         self.must_be_silent()?;
         if let Some(secret) = secret {
-            *self.state.secret() = Some(secret.clone());
+            self.state.secrets.add(secret);
         }
         self.state.asked.store(true, Ordering::Relaxed);
         self.stdin.write_all(line).await.map_err(|_| AskError::GoneBeforeAnswer)?;
-        let answer = self.receive(data_lines).await?;
-        if secret.is_some() {
-            *self.state.secret() = None;
-        }
-        Ok(answer)
+        self.receive(data_lines).await
     }
 
     /// Ends the child for this reason, which the log will tell.
@@ -176,9 +172,13 @@ impl Child {
 }
 
 impl ChildState {
-    /// The secret of the running question.
-    pub(super) fn secret(&self) -> std::sync::MutexGuard<'_, Option<Secret>> {
-        self.secret.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Of a new child, which is written to with this quoting.
+    pub(super) fn new(quoting: Quoting) -> Self {
+        Self {
+            asked: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            secrets: RecentSecrets::new(quoting),
+        }
     }
 }
 

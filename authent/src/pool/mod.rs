@@ -20,6 +20,7 @@
 
 mod child;
 mod config;
+mod recent;
 mod slot;
 mod source;
 
@@ -28,7 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dmail_core::{Secret, Unavailable, UnavailableKind};
+use dmail_core::{Unavailable, UnavailableKind};
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -127,8 +128,10 @@ impl Pool {
             let asked = child.ask(&line, request.secret(), data_lines);
             let fault = match timeout(shared.config.timeout, asked).await {
                 Ok(Ok((mut reply, data))) => {
-                    if reply.status != Status::Ok {
-                        reply.text = without_secret(&reply.text, request.secret());
+                    if let (Status::Err | Status::Dead, Some(secret)) =
+                        (reply.status, request.secret())
+                    {
+                        reply.text = recent::hide(&reply.text, secret, shared.config.quoting);
                     }
                     if reply.status == Status::Dead {
                         shared.give_back(child);
@@ -269,12 +272,4 @@ fn shutting_down() -> Unavailable {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A module's words without the secret that it was told.
-fn without_secret(text: &str, secret: Option<&Secret>) -> String {
-    match secret.map(|secret| std::str::from_utf8(secret.expose())) {
-        Some(Ok(secret)) if !secret.is_empty() => text.replace(secret, "(hidden)"),
-        _ => text.to_owned(),
-    }
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{ChildStderr, Command};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::child::{Child, ChildState};
 use super::{PoolConfig, Shared};
@@ -28,6 +28,8 @@ const ASKED_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Longest line of a child's standard error in the log, in bytes.
 const LOG_LINE_BYTES: u64 = 1024;
+/// How long after its question a password may still appear on standard error.
+const SECRET_MEMORY: Duration = Duration::from_secs(10);
 
 /// Keeps one child running until the pool closes.
 pub(super) async fn run(slot: usize, shared: Arc<Shared>) {
@@ -99,7 +101,7 @@ impl Process {
         let stdin = process.stdin.take().ok_or_else(missing)?.into_owned_fd()?;
         let stdout = process.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
         let stderr = process.stderr.take().ok_or_else(missing)?;
-        let state = Arc::new(ChildState::default());
+        let state = Arc::new(ChildState::new(config.quoting));
         let (leave, asked_to_leave) = oneshot::channel();
         let child = Child::new(
             pipe::Sender::from_owned_fd(stdin)?,
@@ -108,7 +110,7 @@ impl Process {
             Arc::clone(&state),
             leave,
         );
-        tokio::spawn(log_stderr(stderr, id, Arc::clone(&state)));
+        tokio::spawn(log_stderr(stderr, id, Arc::clone(&state), config.timeout));
         Ok((Self { process, group: Pid::from_raw(id), state, asked_to_leave }, child))
     }
 
@@ -155,20 +157,24 @@ fn ended(status: ExitStatus) -> String {
 }
 
 /// Puts what the child says on standard error into the log, line by line,
-/// without the secret that it works on.
-async fn log_stderr(stderr: ChildStderr, pid: i32, state: Arc<ChildState>) {
+/// without the passwords that it was told. A question takes `patience` at most.
+async fn log_stderr(stderr: ChildStderr, pid: i32, state: Arc<ChildState>, patience: Duration) {
     let mut lines = BufReader::with_capacity(512, stderr);
     let mut line = Vec::new();
     loop {
-        line.clear();
-        match (&mut lines).take(LOG_LINE_BYTES).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                let secret = state.secret().clone();
+        let room = LOG_LINE_BYTES.saturating_sub(line.len() as u64);
+        let mut rest_of_line = (&mut lines).take(room);
+        let read = rest_of_line.read_until(b'\n', &mut line);
+        match timeout(SECRET_MEMORY, read).await {
+            // What was read of a line so far stays in it.
+            Err(_) => state.secrets.forget(patience + SECRET_MEMORY),
+            Ok(Ok(_)) if !line.is_empty() => {
                 let text = String::from_utf8_lossy(line.trim_ascii_end());
-                let text = super::without_secret(&text, secret.as_ref());
-                tracing::warn!(pid, text = ?text, "authent module says");
+                let text = state.secrets.hide(&text);
+                tracing::warn!(pid, ?text, "authent module says");
+                line.clear();
             }
+            Ok(_) => return,
         }
     }
 }
