@@ -24,6 +24,12 @@ def say(text, flush=True):
         sys.stdout.flush()
 
 
+def note(text):
+    if LOG:
+        with open(LOG, "a") as log:
+            log.write(text + "\n")
+
+
 def password_of(user):
     if user == "bob":
         return "s3cret"
@@ -72,6 +78,7 @@ def misbehave(user):
         say("+OK later config 0\n")
         time.sleep(0.05)
         say("+OK bob config 0\n")
+        note("said it twice")
     elif user == "tells":
         sys.stderr.write("cannot check tells with password %s\n" % LINE.split()[2])
         sys.stderr.flush()
@@ -118,9 +125,7 @@ while True:
     if not LINE:
         break
     LINE = LINE.rstrip("\r\n")
-    if LOG:
-        with open(LOG, "a") as log:
-            log.write(LINE + "\n")
+    note(LINE)
     if LINE in ("exit", "quit"):
         if MODE == "stays":
             continue

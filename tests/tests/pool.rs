@@ -113,12 +113,25 @@ async fn every_fault_is_temporary_and_costs_the_child_only() {
 
 #[tokio::test]
 async fn a_second_reply_that_comes_late_is_nobodys_answer() {
-    let pool = Pool::start(PoolConfig { number: 1, ..config("good") });
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("requests");
+    let config = PoolConfig { number: 1, ..PoolConfig::new(module::logging_command("good", &log)) };
+    let pool = Pool::start(config);
     for _ in 0..5 {
         assert!(is_accepted(&lookup(&pool, "later").await));
-        // The stray "+OK bob" must not become the answer to a wrong password.
-        let verdict = check(&pool, "bob", "wrong").await;
+        // The stray "+OK bob" comes while somebody else is asked about.
+        let verdict = check(&pool, "u1", "wrong").await;
         assert!(!is_accepted(&verdict), "{verdict:?}");
+    }
+    for _ in 0..5 {
+        let said_twice =
+            || module::requests(&log).iter().filter(|line| *line == "said it twice").count();
+        let before = said_twice();
+        assert!(is_accepted(&lookup(&pool, "later").await));
+        wait::until_async("the stray reply is there", || said_twice() > before).await;
+        // It is older than the question about bob, so it is no answer to it.
+        let verdict = check(&pool, "bob", "wrong").await;
+        assert!(matches!(verdict, Ok(Verdict::Rejected(_))), "{verdict:?}");
     }
     pool.shutdown().await;
 }
@@ -191,7 +204,7 @@ async fn a_module_that_never_stays_alive_is_reported_and_not_hammered() {
     }
     pool.shutdown().await;
 
-    let missing = PoolConfig::new(vec!["/nonexistent/module".into()]);
+    let missing = PoolConfig::new(["/nonexistent/module"]);
     let pool = Pool::start(missing);
     let verdict = check(&pool, "bob", "s3cret").await;
     assert_eq!(verdict.map_err(|error| error.kind), Err(UnavailableKind::Dead));

@@ -1,0 +1,5 @@
+//! Real mail clients, one file each. They must be installed.
+
+pub mod curl;
+pub mod python;
+pub mod swaks;
