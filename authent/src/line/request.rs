@@ -196,7 +196,8 @@ fn write_new_secret(
     Ok(())
 }
 
-/// The info fields of a `set`. What would not read back as it is, is refused.
+/// The info fields of a `set`. What would not read back as it is, is refused;
+/// so are no fields at all, which would not replace the old ones but keep them.
 fn write_info(
     line: &mut Vec<u8>,
     quoting: Quoting,
@@ -214,7 +215,8 @@ fn write_info(
         }
         line.push(b'"');
     }
-    let exact = quoting.percent || info.to_string().parse().as_ref() == Ok(info);
+    let exact =
+        !info.is_empty() && (quoting.percent || info.to_string().parse().as_ref() == Ok(info));
     let ascii = quoting.utf8 || quoting.percent || info.to_string().is_ascii();
     if exact && ascii { Ok(()) } else { Err(NotCarriable { what: "info" }) }
 }
