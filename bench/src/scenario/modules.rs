@@ -57,11 +57,21 @@ fn ask_pool(number: usize, time: Duration) -> Result<Sample, Failure> {
 /// One turn of `cat`, with new processes.
 fn ask_cat(number: usize, time: Duration) -> Result<Sample, Failure> {
     one_thread()?.block_on(async {
-        let cats: Result<Vec<Cat>, Failure> = (0..number).map(|_| Cat::start()).collect();
-        let cats = cats?;
-        let pids = cats.iter().filter_map(|cat| cat.process.id()).collect();
+        // Clients end with their turn, processes only once they are measured.
+        let mut processes = (0..number).map(|_| start_cat()).collect::<Result<Vec<_>, _>>()?;
+        let cats = processes.iter_mut().map(Cat::of).collect::<Result<Vec<_>, _>>()?;
+        let pids = processes.iter().filter_map(Child::id).collect();
         Ok(drive(cats, time, &Server::Processes(pids)).await)
     })
+}
+
+fn start_cat() -> Result<Child, Failure> {
+    Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(Failure::system("start cat"))
 }
 
 fn request() -> Result<AuthRequest, Failure> {
@@ -85,29 +95,21 @@ impl Client for Asker {
     }
 }
 
-/// A `cat` and its pipes.
+/// The pipes of a `cat`.
 struct Cat {
     input: ChildStdin,
     output: ChildStdout,
     reply: Vec<u8>,
-    /// Ends when dropped.
-    process: Child,
 }
 
 impl Cat {
-    fn start() -> Result<Self, Failure> {
-        let mut process = Command::new("cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(Failure::system("start cat"))?;
+    /// Takes the pipes of this process.
+    fn of(process: &mut Child) -> Result<Self, Failure> {
         let missing = || Failure::Program("cat has no pipes".to_owned());
         Ok(Self {
             input: process.stdin.take().ok_or_else(missing)?,
             output: process.stdout.take().ok_or_else(missing)?,
             reply: Vec::with_capacity(256),
-            process,
         })
     }
 }
