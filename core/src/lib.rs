@@ -15,6 +15,7 @@
 pub mod config;
 pub mod framing;
 pub mod pattern;
+pub mod sasl;
 
 mod authenticator;
 mod change;

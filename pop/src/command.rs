@@ -5,10 +5,11 @@
 //! business.
 
 use dmail_core::Secret;
+use dmail_core::sasl::{Credentials, LoginName};
 use memchr::memchr;
 
 use crate::error::Error;
-use crate::sasl::{Credentials, LoginName, login_name};
+use crate::sasl::{login_name, plain};
 
 /// Longest line that a client may send, CR LF not counted, in bytes.
 ///
@@ -109,7 +110,7 @@ pub fn parse(line: &[u8]) -> Result<Command, Error> {
 pub fn parse_response(line: &[u8]) -> Result<Credentials, Error> {
     match line {
         b"*" => Err(Error::Cancelled),
-        base64 => Credentials::decode(base64),
+        base64 => plain(base64),
     }
 }
 
@@ -128,8 +129,8 @@ fn auth(arguments: Arguments<'_>) -> Result<Command, Error> {
         [None, ..] => Ok(Command::AuthList),
         [Some(mechanism), response, None] if mechanism.eq_ignore_ascii_case(b"PLAIN") => {
             let credentials = response.map(|response| match response {
-                b"=" => Credentials::decode(b""),
-                base64 => Credentials::decode(base64),
+                b"=" => plain(b""),
+                base64 => plain(base64),
             });
             Ok(Command::AuthPlain(credentials.transpose()?))
         }
@@ -218,10 +219,10 @@ fn number(word: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use dmail_core::framing::{Ending, Frame, LineFramer};
+    use dmail_core::sasl::UnusableLogin;
     use dmail_core::{NameError, Username};
 
     use super::*;
-    use crate::sasl::UnusableLogin;
 
     fn named(name: &str) -> Result<Command, Error> {
         Ok(Command::User(Ok(Username::parse(name.as_bytes()).expect("a name"))))

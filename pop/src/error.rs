@@ -2,6 +2,7 @@
 //! says so on the wire.
 
 use dmail_core::framing::LineFault;
+use dmail_core::sasl::Malformed;
 use dmail_mailbox::MailboxError;
 
 use crate::reply::{Code, Reply};
@@ -116,6 +117,15 @@ impl Error {
                 Some(Code::SysTemp)
             }
             _ => None,
+        }
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Base64 => Self::Base64,
+            Malformed::Message => Self::Sasl,
         }
     }
 }

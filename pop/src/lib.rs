@@ -30,5 +30,4 @@ mod workers;
 pub use config::{Config, SessionLimits};
 pub use error::Error;
 pub use maildrop::{Maildrop, Messages};
-pub use sasl::{Credentials, LoginName, UnusableLogin};
 pub use server::{Server, run};

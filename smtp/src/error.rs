@@ -2,6 +2,7 @@
 //! says so on the wire.
 
 use dmail_core::framing::LineFault;
+use dmail_core::sasl::Malformed;
 
 use crate::address::AddressError;
 use crate::content::ContentFault;
@@ -246,6 +247,15 @@ fn delivery_text(kind: DeliveryErrorKind) -> &'static str {
         DeliveryErrorKind::MailboxFull => "mailbox full",
         DeliveryErrorKind::Refused => "the mailbox cannot be used",
         DeliveryErrorKind::Temporary => "local error, please try again later",
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Base64 => Self::Base64,
+            Malformed::Message => Self::Sasl,
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use dmail_core::{Account, AuthRequest, Secret, Unavailable, Username, Verdict};
+use dmail_core::sasl::{Credentials, UnusableLogin};
+use dmail_core::{Account, AuthRequest, Unavailable, Username, Verdict};
 
 use super::{Closing, Phase, Session, Step};
 use crate::command::Command;
 use crate::error::Error;
 use crate::maildrop::{Maildrop, Messages};
 use crate::reply::{LAST_LINE, Reply};
-use crate::sasl::{LoginName, UnusableLogin};
 
 use super::transaction::Doing;
 
@@ -29,9 +29,7 @@ impl<M: Messages> Session<M> {
             Command::AuthPlain(_) | Command::Pass(_) | Command::User(_) if !self.login_allowed => {
                 Err(Error::NeedsTls)
             }
-            Command::AuthPlain(Some(credentials)) => {
-                self.log_in(credentials.user, credentials.secret)
-            }
+            Command::AuthPlain(Some(credentials)) => self.log_in(credentials),
             Command::AuthPlain(None) => {
                 self.phase = Phase::Challenged;
                 out.extend_from_slice(b"+ \r\n");
@@ -46,7 +44,7 @@ impl<M: Messages> Session<M> {
             Command::Pass(secret) => match &mut self.phase {
                 Phase::Authorization { user } => {
                     let user = user.take().ok_or(Error::NeedsUser)?;
-                    self.log_in(user, secret)
+                    self.log_in(Credentials { user, secret })
                 }
                 _ => Err(Error::NeedsUser),
             },
@@ -55,24 +53,21 @@ impl<M: Messages> Session<M> {
     }
 
     /// Asks the gateway, unless no user base could know such a login.
-    pub(super) fn log_in(&mut self, user: LoginName, secret: Secret) -> Result<Step<M>, Error> {
-        let unusable = match user {
-            Err(unusable) => unusable,
-            // An LDAP server lets everybody in who has no password.
-            Ok(_) if secret.is_empty() => UnusableLogin::NoPassword,
-            Ok(user) => {
-                self.phase = Phase::Asking { user: user.clone() };
-                return Ok(Step::Ask(AuthRequest::check(user, secret, self.origin)));
-            }
-        };
+    pub(super) fn log_in(&mut self, credentials: Credentials) -> Result<Step<M>, Error> {
+        let (user, secret) = credentials.usable().map_err(|error| self.unusable(error))?;
+        self.phase = Phase::Asking { user: user.clone() };
+        Ok(Step::Ask(AuthRequest::check(user, secret, self.origin)))
+    }
+
+    fn unusable(&self, error: UnusableLogin) -> Error {
         tracing::info!(
             service = "pop3",
             client = self.origin.client.map(tracing::field::display),
             reason = "bad-input",
-            text = %unusable,
+            text = %error,
             "login refused"
         );
-        Err(Error::WrongLogin)
+        Error::WrongLogin
     }
 
     /// What the gateway answered to [`Step::Ask`].

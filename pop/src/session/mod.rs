@@ -42,6 +42,7 @@ mod transcript_tests;
 use std::sync::Arc;
 
 use dmail_core::framing::Frame;
+use dmail_core::sasl::{Credentials, LoginName};
 use dmail_core::{Account, AuthRequest, Origin, Username};
 
 use crate::command::{self, Command};
@@ -49,7 +50,6 @@ use crate::config::SessionLimits;
 use crate::error::Error;
 use crate::maildrop::{Maildrop, Messages};
 use crate::reply::Reply;
-use crate::sasl::{Credentials, LoginName};
 
 use transaction::Doing;
 
@@ -234,7 +234,7 @@ impl<M: Messages> Session<M> {
     /// Does what the client wants, or says in `out` why not.
     pub fn act(&mut self, input: Result<Input, Error>, out: &mut Vec<u8>) -> Step<M> {
         let step = input.and_then(|input| match (input, &self.phase) {
-            (Input::Response(credentials), _) => self.log_in(credentials.user, credentials.secret),
+            (Input::Response(credentials), _) => self.log_in(credentials),
             (Input::Command(Command::Capa), _) => {
                 self.write_capabilities(out);
                 Ok(Step::Listen)

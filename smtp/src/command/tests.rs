@@ -1,11 +1,11 @@
 //! Command lines, each fed whole and byte by byte.
 
 use dmail_core::framing::{Ending, Frame, LineFramer};
+use dmail_core::sasl::Credentials;
 use dmail_core::{Secret, Username};
 
 use super::*;
 use crate::address::AddressError;
-use crate::sasl::Credentials;
 
 fn bob() -> Address {
     address::parse(b"bob@corp.example").expect("an address")

@@ -1,11 +1,12 @@
 //! AUTH: from a challenge to the gateway's verdict.
 
+use dmail_core::sasl::{Credentials, UnusableLogin};
 use dmail_core::{AuthRequest, Unavailable, Username, Verdict};
 
 use super::{Phase, Session, Step};
 use crate::error::Error;
 use crate::reply::{Code, Reply, Status};
-use crate::sasl::{Credentials, Progress, UnusableLogin};
+use crate::sasl::Progress;
 
 impl Session {
     /// Goes on with an AUTH exchange, as far as the client has brought it.
