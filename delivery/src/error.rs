@@ -3,16 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
-use dmail_mailbox::{ErrorKind, MailboxError};
+use dmail_mailbox::{AccountError, ErrorKind, MailboxError};
 use dmail_smtp::{DeliveryError, DeliveryErrorKind};
 
 /// Why a message was not delivered, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     // --- The account is at fault, and somebody must mend it.
-    /// It came without a drop file.
-    #[error("the account has no drop file; the user base and dmail.conf must give one")]
-    NoDropFile,
+    /// It does not lead to a drop file.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// Its drop file is not where mail may be.
     #[error("the drop file {} lies below no mail root", .0.display())]
     OutsideRoots(PathBuf),
@@ -24,9 +24,6 @@ pub(crate) enum Trouble {
         /// The directory that it is in.
         to: PathBuf,
     },
-    /// The operating system does not know its owner.
-    #[error("the account's owner {0:?} is not a user of this system")]
-    UnknownOwner(String),
 
     // --- The message is at fault.
     /// It has been through too many servers.
@@ -45,9 +42,6 @@ pub(crate) enum Trouble {
         /// The system's words.
         source: io::Error,
     },
-    /// The owner could not be looked up.
-    #[error("cannot look up the account's owner: {0}")]
-    OwnerLookup(nix::Error),
     /// The message could not be read back from its file.
     #[error("cannot read the message back: {0}")]
     ReadBack(io::Error),
@@ -67,13 +61,11 @@ impl Trouble {
             Self::Mailbox(error) => mailbox_kind(error),
             // The directory service may be away, or dmail.conf half written:
             // no reason to send mail back.
-            Self::NoDropFile
+            Self::Account(_)
             | Self::NoTurn
-            | Self::OwnerLookup(_)
             | Self::Panicked
             | Self::ReadBack(_)
-            | Self::Resolve { .. }
-            | Self::UnknownOwner(_) => DeliveryErrorKind::Temporary,
+            | Self::Resolve { .. } => DeliveryErrorKind::Temporary,
         }
     }
 }
@@ -117,7 +109,8 @@ mod tests {
     #[test]
     fn what_may_pass_by_itself_sends_no_mail_back() {
         assert_eq!(Trouble::NoTurn.kind(), DeliveryErrorKind::Temporary);
-        assert_eq!(Trouble::UnknownOwner("x".into()).kind(), DeliveryErrorKind::Temporary);
+        let owner = AccountError::UnknownOwner("x".into());
+        assert_eq!(Trouble::Account(owner).kind(), DeliveryErrorKind::Temporary);
         assert_eq!(Trouble::OutsideRoots("/etc".into()).kind(), DeliveryErrorKind::Refused);
         assert_eq!(Trouble::Loop(101).kind(), DeliveryErrorKind::Loop);
     }

@@ -4,9 +4,8 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use dmail_core::{Account, DropPath, Uid};
+use dmail_core::Account;
 use dmail_mailbox::DropFile;
-use nix::unistd::User;
 
 use crate::error::Trouble;
 
@@ -16,14 +15,10 @@ use crate::error::Trouble;
 ///
 /// Says what is wrong with the account, or with the way to its drop file.
 pub(crate) fn of(account: &Account, roots: &[PathBuf]) -> Result<DropFile, Trouble> {
-    // The gateway has replaced the word `config` by a path.
-    let DropPath::File(path) = &account.drop else {
-        return Err(Trouble::NoDropFile);
-    };
+    let path = DropFile::path_of(account)?;
     let root = roots.iter().find(|root| is_below(path, root));
-    check_resolved(path, root.ok_or_else(|| Trouble::OutsideRoots(path.clone()))?)?;
-    let owner = account.uid.as_ref().map_or(Ok(None), owner_of)?;
-    Ok(DropFile { path: path.clone(), owner })
+    check_resolved(path, root.ok_or_else(|| Trouble::OutsideRoots(path.to_owned()))?)?;
+    Ok(DropFile::of(account)?)
 }
 
 /// Whether `path`, as it is written, is a file below `root`.
@@ -59,25 +54,13 @@ fn resolve(path: &Path) -> Result<Option<PathBuf>, Trouble> {
     }
 }
 
-/// The number of the owner, if one is given: 0 means none.
-fn owner_of(uid: &Uid) -> Result<Option<u32>, Trouble> {
-    let number = match uid {
-        Uid::Number(number) => *number,
-        Uid::Name(name) => User::from_name(name)
-            .map_err(Trouble::OwnerLookup)?
-            .ok_or_else(|| Trouble::UnknownOwner(name.clone()))?
-            .uid
-            .as_raw(),
-    };
-    Ok((number != 0).then_some(number))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use dmail_core::Username;
+    use dmail_core::{DropPath, Username};
+    use dmail_mailbox::AccountError;
 
     use super::*;
 
@@ -134,17 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_is_a_number_or_a_known_name_but_never_root() {
-        assert!(matches!(owner_of(&Uid::Number(0)), Ok(None)));
-        assert!(matches!(owner_of(&Uid::Number(1000)), Ok(Some(1000))));
-        assert!(matches!(owner_of(&Uid::Name("root".to_owned())), Ok(None)));
-        let nobody = owner_of(&Uid::Name("no-such-user-here".to_owned()));
-        assert!(matches!(nobody, Err(Trouble::UnknownOwner(_))));
-    }
-
-    #[test]
     fn an_account_without_a_drop_file_gets_no_mail() {
         let account = Account::named(Username::parse(b"bob").expect("a name"));
-        assert!(matches!(of(&account, &["/".into()]), Err(Trouble::NoDropFile)));
+        let target = of(&account, &["/".into()]);
+        assert!(matches!(target, Err(Trouble::Account(AccountError::NoDropFile))));
     }
 }

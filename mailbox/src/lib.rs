@@ -2,7 +2,8 @@
 //! emptied by POP3, shared with whatever other programs the site runs on it.
 //!
 //! All IO here is blocking; servers call it on a pool of threads. Nothing in
-//! this crate knows a protocol, a user base or a configuration file.
+//! this crate knows a protocol or a configuration file, and of user bases only
+//! the system's own, for the owners of files.
 //!
 //! ```text
 //!  delivery ── append ──▶ /var/spool/mail/bob            the messages, mboxrd
@@ -22,6 +23,7 @@
 //!
 //! Start with [`append`]; then [`Mailbox`].
 
+mod account;
 mod append;
 mod dot_lock;
 mod drop_file;
@@ -44,6 +46,7 @@ mod torn;
 mod turn;
 mod uid;
 
+pub use account::AccountError;
 pub use append::append;
 pub use drop_file::DropFile;
 pub use error::{ErrorKind, LockKind, MailboxError, Refusal};

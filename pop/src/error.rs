@@ -3,7 +3,7 @@
 
 use dmail_core::framing::LineFault;
 use dmail_core::sasl::Malformed;
-use dmail_mailbox::MailboxError;
+use dmail_mailbox::{AccountError, MailboxError};
 
 use crate::reply::{Code, Reply};
 
@@ -139,15 +139,9 @@ impl From<Error> for Reply {
 /// Why a mailbox could not be opened, read or changed, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MailboxTrouble {
-    /// The account came without a drop file.
-    #[error("the account has no drop file; the user base and dmail.conf must give one")]
-    NoDropFile,
-    /// The operating system does not know the owner that the account names.
-    #[error("the account's owner {0:?} is not a user of this system")]
-    UnknownOwner(String),
-    /// The operating system could not look the owner up.
-    #[error("cannot look up the account's owner: {0}")]
-    OwnerLookup(nix::Error),
+    /// The account, which does not lead to a mailbox.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The mailbox itself.
     #[error(transparent)]
     Mailbox(#[from] MailboxError),
@@ -164,10 +158,11 @@ impl From<&MailboxTrouble> for Error {
         match trouble {
             MailboxTrouble::Mailbox(MailboxError::InUse { .. }) => Self::InUse,
             MailboxTrouble::Mailbox(error) if error.is_temporary() => Self::MailboxBusy,
-            MailboxTrouble::NoTurn | MailboxTrouble::OwnerLookup(_) => Self::MailboxBusy,
-            MailboxTrouble::Mailbox(_)
-            | MailboxTrouble::NoDropFile
-            | MailboxTrouble::UnknownOwner(_)
+            MailboxTrouble::NoTurn | MailboxTrouble::Account(AccountError::OwnerLookup(_)) => {
+                Self::MailboxBusy
+            }
+            MailboxTrouble::Account(AccountError::NoDropFile | AccountError::UnknownOwner(_))
+            | MailboxTrouble::Mailbox(_)
             | MailboxTrouble::Panicked => Self::MailboxBroken,
         }
     }
