@@ -24,6 +24,20 @@ pub struct Peer {
     pub local: SocketAddr,
 }
 
+impl Peer {
+    /// The client's address. An IPv4 client of an IPv6 socket is one of IPv4.
+    #[must_use]
+    pub fn client_ip(&self) -> IpAddr {
+        self.client.ip().to_canonical()
+    }
+
+    /// Our own address that the client chose, in the same form.
+    #[must_use]
+    pub fn local_ip(&self) -> IpAddr {
+        self.local.ip().to_canonical()
+    }
+}
+
 /// Whom a listener takes, and what it says to the others.
 #[derive(Clone)]
 pub struct Policy {

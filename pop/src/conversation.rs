@@ -68,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         tracing::info!(
             service = "pop3",
             user = tally.user.as_ref().map(tracing::field::debug),
-            client = %peer.client.ip().to_canonical(),
+            client = %peer.client_ip(),
             retrieved = tally.retrieved,
             deleted = tally.deleted,
             octets = tally.octets,

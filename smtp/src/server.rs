@@ -62,8 +62,7 @@ impl Server {
 
     /// The session of a client that has just connected.
     fn session(&self, peer: Peer) -> Session {
-        let client = peer.client.ip().to_canonical();
-        Session::new(Arc::clone(&self.config), client, peer.local.ip().to_canonical())
+        Session::new(Arc::clone(&self.config), peer.client_ip(), peer.local_ip())
     }
 }
 
