@@ -1,7 +1,7 @@
 //! The vocabulary of the dmail suite: what can be asked, what can be answered,
 //! and the types that make a bad question impossible to ask.
 //!
-//! This crate does no IO, starts no task and knows no protocol. Everything in
+//! This crate does no IO, starts no task and speaks no protocol. Everything in
 //! it is a value:
 //!
 //! ```text

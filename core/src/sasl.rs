@@ -39,11 +39,11 @@ pub enum UnusableLogin {
     NoPassword,
 }
 
-/// Why a response cannot be read.
+/// Why a response cannot be read. The text of each is fit for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// It is not base64, or not in its one canonical form.
-    #[error("the response is not base64")]
+    #[error("this is not base64")]
     Base64,
     /// It does not follow the mechanism.
     #[error("the response does not follow the mechanism")]

@@ -219,7 +219,7 @@ fn number(word: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use dmail_core::framing::{Ending, Frame, LineFramer};
-    use dmail_core::sasl::UnusableLogin;
+    use dmail_core::sasl::{Malformed, UnusableLogin};
     use dmail_core::{NameError, Username};
 
     use super::*;
@@ -317,8 +317,8 @@ mod tests {
             ("AUTH", Ok(Command::AuthList)),
             ("AUTH PLAIN", Ok(Command::AuthPlain(None))),
             ("auth plain AGJvYgBwdw==", Ok(plain("bob", "pw"))),
-            ("AUTH PLAIN =", Err(Error::Sasl)),
-            ("AUTH PLAIN !!", Err(Error::Base64)),
+            ("AUTH PLAIN =", Err(Error::Sasl(Malformed::Message))),
+            ("AUTH PLAIN !!", Err(Error::Sasl(Malformed::Base64))),
             ("AUTH PLAIN a b", Err(Error::Syntax("AUTH mechanism [initial-response]"))),
             ("AUTH LOGIN", Err(Error::Mechanism)),
             ("AUTH CRAM-MD5", Err(Error::Mechanism)),
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn a_response_is_credentials_or_a_cancellation() {
         assert_eq!(parse_response(b"*"), Err(Error::Cancelled));
-        assert_eq!(parse_response(b""), Err(Error::Sasl));
+        assert_eq!(parse_response(b""), Err(Error::Sasl(Malformed::Message)));
         assert_eq!(
             parse_response(b"AGJvYgBwdw==").map(|found| Command::AuthPlain(Some(found))),
             Ok(plain("bob", "pw"))

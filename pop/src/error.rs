@@ -11,9 +11,6 @@ use crate::reply::{Code, Reply};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     // --- The client's mistakes.
-    /// Not base64, or not in its one canonical form.
-    #[error("this is not base64")]
-    Base64,
     /// The client gave up AUTH PLAIN with `*`.
     #[error("authentication cancelled")]
     Cancelled,
@@ -35,9 +32,9 @@ pub enum Error {
     /// A command of the TRANSACTION state before the login.
     #[error("log in first")]
     NotLoggedIn,
-    /// A SASL response that does not follow the mechanism.
-    #[error("the response does not follow the mechanism")]
-    Sasl,
+    /// A SASL response that cannot be read.
+    #[error("{0}")]
+    Sasl(#[from] Malformed),
     /// Arguments that the command does not have; says which it has.
     #[error("expected: {0}")]
     Syntax(&'static str),
@@ -83,15 +80,14 @@ impl Error {
     #[must_use]
     pub fn is_mistake(self) -> bool {
         match self {
-            Self::Base64
-            | Self::Cancelled
+            Self::Cancelled
             | Self::Line(_)
             | Self::LoggedIn
             | Self::Mechanism
             | Self::NeedsTls
             | Self::NeedsUser
             | Self::NotLoggedIn
-            | Self::Sasl
+            | Self::Sasl(_)
             | Self::Syntax(_)
             | Self::Unknown => true,
             Self::Deleted
@@ -117,15 +113,6 @@ impl Error {
                 Some(Code::SysTemp)
             }
             _ => None,
-        }
-    }
-}
-
-impl From<Malformed> for Error {
-    fn from(malformed: Malformed) -> Self {
-        match malformed {
-            Malformed::Base64 => Self::Base64,
-            Malformed::Message => Self::Sasl,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn login_name(bytes: &[u8]) -> LoginName {
 ///
 /// # Errors
 ///
-/// [`Error::Base64`], or [`Error::Sasl`] if there are not exactly two NULs.
+/// [`Error::Sasl`].
 pub(crate) fn plain(base64: &[u8]) -> Result<Credentials, Error> {
     Ok(sasl::plain(sasl::decode(base64)?.expose(), MAX_NAME_BYTES)?)
 }
@@ -29,7 +29,7 @@ pub(crate) fn plain(base64: &[u8]) -> Result<Credentials, Error> {
 #[cfg(test)]
 mod tests {
     use dmail_core::NameError;
-    use dmail_core::sasl::UnusableLogin;
+    use dmail_core::sasl::{Malformed, UnusableLogin};
 
     use super::*;
 
@@ -56,9 +56,9 @@ mod tests {
 
     #[test]
     fn what_is_not_plain_is_the_mistake_that_it_is() {
-        assert_eq!(plain(b"AGJvYgBwdw"), Err(Error::Base64));
-        assert_eq!(plain(b"*"), Err(Error::Base64));
-        assert_eq!(plain(b""), Err(Error::Sasl));
-        assert_eq!(plain(b"Ym9i"), Err(Error::Sasl));
+        assert_eq!(plain(b"AGJvYgBwdw"), Err(Error::Sasl(Malformed::Base64)));
+        assert_eq!(plain(b"*"), Err(Error::Sasl(Malformed::Base64)));
+        assert_eq!(plain(b""), Err(Error::Sasl(Malformed::Message)));
+        assert_eq!(plain(b"Ym9i"), Err(Error::Sasl(Malformed::Message)));
     }
 }

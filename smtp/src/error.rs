@@ -22,9 +22,6 @@ pub enum Error {
     /// A line of an AUTH exchange that is too long.
     #[error("authentication exchange line is too long")]
     AuthLine,
-    /// A SASL response that is not base64 in its one canonical form.
-    #[error("this is not base64")]
-    Base64,
     /// An address in MAIL that is not one.
     #[error("{0}")]
     BadSender(AddressError),
@@ -67,9 +64,9 @@ pub enum Error {
     /// A parameter of MAIL or RCPT that belongs to no extension of ours.
     #[error("parameter not recognized")]
     Parameter,
-    /// A SASL response that does not follow the mechanism.
-    #[error("the response does not follow the mechanism")]
-    Sasl,
+    /// A SASL response that cannot be read.
+    #[error("{0}")]
+    Sasl(#[from] Malformed),
     /// Arguments that the command does not have; says which it has.
     #[error("expected: {0}")]
     Syntax(&'static str),
@@ -152,7 +149,7 @@ impl Error {
     fn code(self) -> Code {
         match self {
             Self::AuthLine | Self::Line(_) | Self::Unknown => Code::BadCommand,
-            Self::Base64 | Self::Cancelled | Self::Sasl | Self::Syntax(_) => Code::BadArguments,
+            Self::Cancelled | Self::Sasl(_) | Self::Syntax(_) => Code::BadArguments,
             Self::NotImplemented => Code::NotImplemented,
             Self::AuthTwice
             | Self::AuthInTransaction
@@ -193,7 +190,7 @@ impl Error {
             | Self::NestedMail
             | Self::NotImplemented
             | Self::Unknown => Status::BAD_COMMAND,
-            Self::Base64 | Self::Line(_) | Self::Sasl => Status::SYNTAX,
+            Self::Line(_) | Self::Sasl(_) => Status::SYNTAX,
             Self::Mechanism | Self::Parameter | Self::Syntax(_) => Status::BAD_ARGUMENTS,
             Self::AuthLine => Status::AUTH_LINE,
             Self::BadSender(AddressError::NotAscii)
@@ -247,15 +244,6 @@ fn delivery_text(kind: DeliveryErrorKind) -> &'static str {
         DeliveryErrorKind::MailboxFull => "mailbox full",
         DeliveryErrorKind::Refused => "the mailbox cannot be used",
         DeliveryErrorKind::Temporary => "local error, please try again later",
-    }
-}
-
-impl From<Malformed> for Error {
-    fn from(malformed: Malformed) -> Self {
-        match malformed {
-            Malformed::Base64 => Self::Base64,
-            Malformed::Message => Self::Sasl,
-        }
     }
 }
 

@@ -43,8 +43,7 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Error::Cancelled`], [`Error::Base64`], or [`Error::Sasl`] if the
-    /// response does not follow the mechanism.
+    /// [`Error::Cancelled`] or [`Error::Sasl`].
     pub fn respond(self, base64: &[u8]) -> Result<Progress, Error> {
         if base64 == b"*" {
             return Err(Error::Cancelled);
@@ -68,7 +67,7 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::sasl::UnusableLogin;
+    use dmail_core::sasl::{Malformed, UnusableLogin};
     use dmail_core::{NameError, Secret};
 
     use super::*;
@@ -84,8 +83,8 @@ mod tests {
     #[test]
     fn plain_brings_everything_at_once() {
         assert_eq!(Exchange::Plain.respond(b"AGJvYgBwdw=="), complete(bob(), "pw"));
-        assert_eq!(Exchange::Plain.respond(b""), Err(Error::Sasl));
-        assert_eq!(Exchange::Plain.respond(b"Ym9i"), Err(Error::Sasl));
+        assert_eq!(Exchange::Plain.respond(b""), Err(Error::Sasl(Malformed::Message)));
+        assert_eq!(Exchange::Plain.respond(b"Ym9i"), Err(Error::Sasl(Malformed::Message)));
     }
 
     #[test]
@@ -108,7 +107,7 @@ mod tests {
         let password = Exchange::LoginPassword(bob());
         for exchange in [Exchange::Plain, Exchange::LoginName, password] {
             let respond = |response| exchange.clone().respond(response);
-            assert_eq!(respond(b"AGJvYgBwdw"), Err(Error::Base64), "{exchange:?}");
+            assert_eq!(respond(b"AGJvYgBwdw"), Err(Error::Sasl(Malformed::Base64)), "{exchange:?}");
             assert_eq!(respond(b"*"), Err(Error::Cancelled), "{exchange:?}");
         }
     }

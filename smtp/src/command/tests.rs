@@ -1,7 +1,7 @@
 //! Command lines, each fed whole and byte by byte.
 
 use dmail_core::framing::{Ending, Frame, LineFramer};
-use dmail_core::sasl::Credentials;
+use dmail_core::sasl::{Credentials, Malformed};
 use dmail_core::{Secret, Username};
 
 use super::*;
@@ -147,9 +147,9 @@ fn logins() {
     check_all(&[
         ("AUTH PLAIN", challenge(Exchange::Plain)),
         ("auth plain AGJvYgBwdw==", login("bob", "pw")),
-        ("AUTH PLAIN =", Err(Error::Sasl)),
-        ("AUTH PLAIN !!", Err(Error::Base64)),
-        ("AUTH PLAIN AGJv YgBwdw==", Err(Error::Base64)),
+        ("AUTH PLAIN =", Err(Error::Sasl(Malformed::Message))),
+        ("AUTH PLAIN !!", Err(Error::Sasl(Malformed::Base64))),
+        ("AUTH PLAIN AGJv YgBwdw==", Err(Error::Sasl(Malformed::Base64))),
         ("AUTH PLAIN *", Err(Error::Cancelled)),
         ("AUTH LOGIN", challenge(Exchange::LoginName)),
         ("AUTH login Ym9i", challenge(Exchange::LoginPassword(bob()))),
@@ -157,7 +157,7 @@ fn logins() {
         ("AUTH", Err(Error::Syntax("AUTH mechanism [initial-response]"))),
     ]);
     let long = format!("AUTH PLAIN {}", "A".repeat(12_000));
-    assert_eq!(parse(long.as_bytes()), Err(Error::Sasl));
+    assert_eq!(parse(long.as_bytes()), Err(Error::Sasl(Malformed::Message)));
 }
 
 #[test]
