@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
     logging::to_files(&settings)?;
     serve::runtime()?.block_on(async {
         // A busy port is found before anything is made or asked.
-        let listeners = Listeners::open(&settings, None)?;
+        let listeners = Listeners::open(&settings, None).map_err(offer_ports)?;
         let greeting = prepare(&home, &settings, &listeners).await?;
         serve::serve(&settings, listeners, || print!("{greeting}")).await
     })
@@ -34,6 +34,17 @@ pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
 
 fn on_loopback(option: &'static str, port: u16) -> Listen {
     Listen::from_command_line(option, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
+
+/// A second instance beside the first one needs no change of a file.
+fn offer_ports(failure: Failure) -> Failure {
+    match failure {
+        Failure::Listen { service, address, error, blame } if !blame.starts_with("--") => {
+            let blame = format!("{blame}, or start with --smtp-port N --pop-port N");
+            Failure::Listen { service, address, error, blame }
+        }
+        failure => failure,
+    }
 }
 
 /// Adds the demo user to a new home, and says what can be done now.
