@@ -59,6 +59,8 @@ enum Command {
     Smtp,
     /// Memory of idle POP3 connections that are logged in
     Idle,
+    /// Memory after logins whose passwords are stored as argon2id
+    Hashed,
     /// Opening a large drop file
     Open,
     /// Be the module that has an answer to everything

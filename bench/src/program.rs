@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -50,13 +50,35 @@ pub(crate) struct Program {
     _home: TempDir,
 }
 
+/// Whom an installation has as users, and what they have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Users {
+    /// How many there are: `test0`, `test1`, and so on.
+    pub(crate) number: usize,
+    /// Messages of 4 KB in the drop file of each.
+    pub(crate) messages: usize,
+    /// How their passwords are stored.
+    pub(crate) passwords: Passwords,
+}
+
+/// How passwords are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passwords {
+    /// As they are: neither the time nor the memory of a hash is in a figure.
+    Clear,
+    /// As the program stores them by itself, with argon2id.
+    Hashed,
+}
+
 impl Program {
-    /// Starts the program with the users `test0` to `test<users - 1>`, each of
-    /// whom has so many messages of 4 KB.
-    pub(crate) fn start(users: usize, messages: usize) -> Result<Self, Failure> {
+    /// Starts the program on a new installation with these users.
+    pub(crate) fn start(users: Users) -> Result<Self, Failure> {
         let binary = binary()?;
         let home = folder()?;
-        install(home.path(), users, messages).map_err(Failure::system("make an installation"))?;
+        install(home.path(), users).map_err(Failure::system("make an installation"))?;
+        if users.passwords == Passwords::Hashed {
+            generate(&binary, home.path(), users.number)?;
+        }
         let process = Command::new(&binary)
             .args(["serve", "-c"])
             .arg(home.path().join("dmail.conf"))
@@ -139,23 +161,39 @@ pub(crate) fn folder() -> Result<TempDir, Failure> {
         .map_err(Failure::system("make a folder"))
 }
 
-/// Writes configuration, users and mail. Passwords are stored in clear, so
-/// that neither the time nor the memory of a hash is in any figure.
-fn install(home: &Path, users: usize, messages: usize) -> std::io::Result<()> {
+/// Writes configuration, users whose passwords are in clear, and mail.
+fn install(home: &Path, users: Users) -> std::io::Result<()> {
     for folder in ["users", "mail", "work", "log"] {
         fs::create_dir(home.join(folder))?;
     }
     fs::write(home.join("dmail.conf"), CONFIG)?;
-    let lines: String =
-        (0..users).map(|user| format!("test{user}:{{PLAIN}}{PASSWORD}:\n")).collect();
-    fs::write(home.join("users/nwauth.txt"), lines)?;
-    if messages > 0 {
-        let mail = mail::drop_file(messages, &mail::message(4096));
-        for user in 0..users {
+    if users.passwords == Passwords::Clear {
+        let line = |user| format!("test{user}:{{PLAIN}}{PASSWORD}:\n");
+        let lines: String = (0..users.number).map(line).collect();
+        fs::write(home.join("users/nwauth.txt"), lines)?;
+    }
+    if users.messages > 0 {
+        let mail = mail::drop_file(users.messages, &mail::message(4096));
+        for user in 0..users.number {
             fs::write(home.join(format!("mail/test{user}")), &mail)?;
         }
     }
     Ok(())
+}
+
+/// Has the program make the users, which it calls `test0` and so on, too.
+fn generate(binary: &Path, home: &Path, users: usize) -> Result<(), Failure> {
+    let status = Command::new(binary)
+        .args(["nwauth", "-path"])
+        .arg(home.join("users"))
+        .args(["-generate", &users.saturating_sub(1).to_string()])
+        .stdout(Stdio::null())
+        .status()
+        .map_err(Failure::system("run dmail nwauth"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::Program(format!("dmail nwauth -generate: {status}")))
 }
 
 /// The program beside this one. Cargo knows whether it is up to date.

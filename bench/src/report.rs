@@ -79,7 +79,7 @@ impl Report {
     }
 
     /// A table of single figures.
-    pub(crate) fn memory(&mut self, title: &str, rows: &[(&str, f64)]) {
+    pub(crate) fn memory(&mut self, title: &str, rows: &[(String, f64)]) {
         println!("\n## {title}\n\n| | |\n|---|---|");
         for (name, figure) in rows {
             println!("| {name} | {} |", number(*figure));

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::pop::{MESSAGES, connect, leave, log_in, script};
+use super::pop::{connect, leave, log_in, script, users};
 use crate::bare::server::BareServer;
 use crate::contest::{Effort, median};
 use crate::failure::{Failure, Wrong};
 use crate::load::one_thread;
 use crate::measure::Memory;
-use crate::program::Program;
+use crate::program::{Passwords, Program};
 use crate::report::{Report, Target, Wanted};
 use crate::wire::Wire;
 
@@ -22,7 +22,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     let (mut start_rss, mut start_pss) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         // A process that had connections before has memory left over from them.
-        let program = Program::start(CONNECTIONS, MESSAGES)?;
+        let program = Program::start(users(CONNECTIONS, Passwords::Clear))?;
         let started = Memory::of(program.pid())?;
         start_rss.push(started.rss_kb);
         start_pss.push(started.pss_kb);
@@ -34,11 +34,11 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.memory(
         &format!("Idle: {CONNECTIONS} POP3 connections, logged in, 10 messages each"),
         &[
-            ("**dmail**, PSS KB/connection", ours),
-            ("bare: line server, PSS KB/connection", bare),
-            ("*ratio*", ours / bare),
-            ("dmail, RSS KB at start", median(start_rss)),
-            ("dmail, PSS KB at start", median(start_pss)),
+            ("**dmail**, PSS KB/connection".to_owned(), ours),
+            ("bare: line server, PSS KB/connection".to_owned(), bare),
+            ("*ratio*".to_owned(), ours / bare),
+            ("dmail, RSS KB at start".to_owned(), median(start_rss)),
+            ("dmail, PSS KB at start".to_owned(), median(start_pss)),
         ],
     );
     report.target(Target { what: "idle: PSS KB/connection", found: ours, wanted: TARGET });

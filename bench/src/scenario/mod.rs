@@ -1,6 +1,7 @@
 //! The scenarios, a file each.
 
 mod gateway;
+mod hashed;
 mod idle;
 mod modules;
 mod open;
@@ -16,11 +17,12 @@ use crate::report::Report;
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 6] = [
+pub(crate) const ALL: [(Command, Run); 7] = [
     (Command::Gateway, gateway::run),
     (Command::Modules, modules::run),
     (Command::Open, open::run),
     (Command::Pop, pop::run),
     (Command::Idle, idle::run),
+    (Command::Hashed, hashed::run),
     (Command::Smtp, smtp::run),
 ];

@@ -9,19 +9,19 @@ use crate::contest::{Effort, hold};
 use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
 use crate::measure::Server;
-use crate::program::{PASSWORD, Program};
+use crate::program::{PASSWORD, Passwords, Program, Users};
 use crate::report::{Report, Target, Wanted, count};
 use crate::script::Script;
 use crate::wire::Wire;
 
 const USERS: usize = 100;
 /// Messages in every mailbox.
-pub(super) const MESSAGES: usize = 10;
+const MESSAGES: usize = 10;
 /// Processor time of the server for one session of ten clients, in µs.
 const TARGET: Wanted = Wanted::Below(250.0);
 
 pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
-    let program = Program::start(USERS, MESSAGES)?;
+    let program = Program::start(users(USERS, Passwords::Clear))?;
     let bare = BareServer::start(&script(program.pop)?)?;
     report.table("POP3: login, STAT, QUIT on 10 messages of 4 KB");
     for clients in [1, 10] {
@@ -45,6 +45,11 @@ fn turn(clients: usize, server: SocketAddr, pid: u32, time: Duration) -> Result<
     let clients = (0..clients).map(|first| Sessions { server, first, step: clients, user: first });
     let clients = clients.collect();
     Ok(one_thread()?.block_on(drive(clients, time, &Server::Processes(vec![pid]))))
+}
+
+/// So many users, all with the same mail.
+pub(super) fn users(number: usize, passwords: Passwords) -> Users {
+    Users { number, messages: MESSAGES, passwords }
 }
 
 /// What the program says in one session.

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, Tally, drive, one_thread, repeat};
 use crate::mail;
 use crate::measure::{Meter, Server};
-use crate::program::{DOMAIN, Program, folder};
+use crate::program::{DOMAIN, Passwords, Program, Users, folder};
 use crate::report::{Report, Target, Wanted, count};
 use crate::script::Script;
 use crate::wire::Wire;
@@ -31,7 +31,8 @@ const WRITERS: usize = 10;
 const TARGET: Wanted = Wanted::Below(845.0);
 
 pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
-    let program = Program::start(USERS, 0)?;
+    let program =
+        Program::start(Users { number: USERS, messages: 0, passwords: Passwords::Clear })?;
     report.table("SMTP: messages of 4 KB, on disk before the reply");
     for messages in [1, 100] {
         let bare = BareServer::start(&script(program.smtp, messages)?)?;
