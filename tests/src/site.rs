@@ -6,9 +6,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::module;
 use crate::program::{self, Said};
 use crate::server::Server;
-use crate::{client::Client, module};
 
 /// What every site's configuration has. Clients on this machine may guess as
 /// often as they like; tests of the throttle take the line away.
@@ -178,7 +178,7 @@ impl Site {
     /// If the user cannot log in.
     #[must_use]
     pub fn messages(&self, server: &Server, name: &str, password: &str) -> Vec<String> {
-        let mut client: Client = server.pop_client();
+        let mut client = server.pop_client();
         client.ask(&format!("USER {name}"), "+OK");
         client.ask(&format!("PASS {password}"), "+OK");
         let count = client.list().len();

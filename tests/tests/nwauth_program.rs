@@ -170,7 +170,7 @@ fn two_programs_share_the_files() {
     for round in 0..5 {
         let (change, check) = (format!("set bob p{round}"), format!("check bob p{round}"));
         assert!(one.ask(&change).starts_with("+OK"));
-        // The issue of a second's delay is whether it ends.
+        // Each looks at the files once in a while.
         wait::until("the other sees the change", || two.ask(&check).starts_with("+OK"));
         std::mem::swap(&mut one, &mut two);
     }

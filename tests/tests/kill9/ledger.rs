@@ -57,8 +57,8 @@ impl Ledger {
         (states.len() - sending, deleted)
     }
 
-    /// Compares with what is in the user's mailbox.
-    pub(crate) fn check(&self, user: &str, messages: &[String]) {
+    /// Compares with what is in the user's mailbox; says what is wrong.
+    pub(crate) fn check(&self, user: &str, messages: &[String]) -> Result<(), String> {
         let mut found: BTreeMap<String, usize> = BTreeMap::new();
         for message in messages {
             *found.entry(id_of(message)).or_default() += 1;
@@ -70,9 +70,14 @@ impl Ledger {
                 State::Acknowledged => times == 1,
                 State::Deleted => times == 0,
             };
-            assert!(good, "{user}'s {id} is {state:?} and there {times} times");
+            if !good {
+                return Err(format!("{user}'s {id} is {state:?} and there {times} times"));
+            }
         }
-        assert!(found.is_empty(), "never sent to its end: {found:?}");
+        match found.keys().next() {
+            Some(id) => Err(format!("{user} has {id}, which was never sent to its end")),
+            None => Ok(()),
+        }
     }
 
     fn note(&self, user: &str, id: &str, state: State) {
@@ -104,4 +109,32 @@ pub(crate) fn id_of(message: &str) -> String {
     let number: usize = id.rsplit('-').next().and_then(|text| text.parse().ok()).expect("a number");
     assert_eq!(loving, number * 97 % 400, "{id} is torn");
     id.to_owned()
+}
+
+#[test]
+fn the_ledger_finds_what_is_lost_twice_back_or_a_ghost() {
+    let ledger = Ledger::default();
+    for id in ["r-0", "r-1", "r-2", "r-3"] {
+        ledger.sending(&["bob"], id);
+    }
+    for id in ["r-1", "r-2", "r-3"] {
+        ledger.acknowledged(&["bob"], id);
+    }
+    ledger.deleting("bob", &["r-2".to_owned(), "r-3".to_owned()]);
+    ledger.deleted("bob", &["r-3".to_owned()]);
+    assert_eq!(ledger.totals(), (3, 1));
+    let rows: [(&[usize], Result<(), &str>); 7] = [
+        (&[1], Ok(())),
+        (&[0, 1, 2], Ok(())),
+        (&[0, 2], Err("bob's r-1 is Acknowledged and there 0 times")),
+        (&[1, 1], Err("bob's r-1 is Acknowledged and there 2 times")),
+        (&[0, 1, 0], Err("bob's r-0 is Sending and there 2 times")),
+        (&[1, 3], Err("bob's r-3 is Deleted and there 1 times")),
+        (&[1, 4], Err("bob has r-4, which was never sent to its end")),
+    ];
+    for (there, expected) in rows {
+        let messages: Vec<String> =
+            there.iter().map(|&number| content(&format!("r-{number}"), number)).collect();
+        assert_eq!(ledger.check("bob", &messages), expected.map_err(str::to_owned), "{there:?}");
+    }
 }

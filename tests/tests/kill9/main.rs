@@ -35,7 +35,7 @@ fn what_was_acknowledged_survives_and_what_was_deleted_stays_deleted() {
         let asked = Instant::now();
         let messages = site.messages(&server, user, clients::PASSWORD);
         assert!(asked.elapsed() < Duration::from_secs(5), "{user}'s mailbox is usable at once");
-        ledger.check(user, &messages);
+        assert_eq!(ledger.check(user, &messages), Ok(()));
     }
     let (acknowledged, deleted) = ledger.totals();
     assert!(acknowledged > ROUNDS && deleted > 0, "{acknowledged} sent, {deleted} deleted");
