@@ -52,7 +52,7 @@ fn real_clients_log_in() {
 /// a wrong password; the next user is served as if nothing had been.
 #[test]
 fn a_module_that_cannot_answer_is_never_a_wrong_password() {
-    let site = Site::module().set("authent_timeout 1").set("authent_number 3");
+    let site = Site::module().set("authent_timeout 2").set("authent_number 3");
     let server = site.serve();
     let faults = [
         "dead",
@@ -153,7 +153,7 @@ fn a_changed_password_works_at_once_and_the_old_one_no_longer() {
 /// Who was here today does not feel an outage; who was not is told to wait.
 #[test]
 fn an_outage_is_not_felt_by_those_who_logged_in_before() {
-    let site = Site::module().set("authent_cache_fresh 0").set("authent_timeout 1");
+    let site = Site::module().set("authent_cache_fresh 0");
     // A module that can be taken away.
     let script = site.folder().join("module.py");
     std::fs::copy(dmail_tests::module::script(), &script).expect("a copy");

@@ -115,7 +115,7 @@ fn no_password_of_a_login_is_written_anywhere() {
 #[test]
 fn no_password_is_written_when_a_module_fails_or_tells() {
     // The module's own record of its requests would hold them all.
-    let site = Site::with_module(&module::command("good")).set("authent_timeout 1");
+    let site = Site::with_module(&module::command("good")).set("authent_timeout 2");
     let server = site.serve();
     assert!(Way::PopUser.answer(&server, "bob", OF_THE_MODULE).starts_with("+OK"));
     let faults = ["dead", "hang", "crash", "crashmid", "garbage", "twice", "overlong", "tells"];
