@@ -12,7 +12,6 @@ need gcc gcc
 need curl curl
 need swaks swaks
 need python3 python3
-need mutt mutt
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"
