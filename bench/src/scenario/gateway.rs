@@ -34,11 +34,10 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     let bare: Arc<dyn Authenticator> = Arc::new(Always::new()?);
     for tasks in [1, 10] {
         let runtime = runtime(tasks)?;
-        let requests = requests()?;
         let turn = |source: &Arc<dyn Authenticator>, time| -> Result<Sample, Failure> {
-            let askers = (0..tasks)
-                .map(|_| Asker { source: Arc::clone(source), requests: Arc::clone(&requests) });
-            Ok(runtime.block_on(drive(askers.collect(), time, &Server::Own)))
+            let askers = (0..tasks).map(|task| Asker::new(source, task * USERS / tasks));
+            let askers = askers.collect::<Result<Vec<_>, _>>()?;
+            Ok(runtime.block_on(drive(askers, time, &Server::Own)))
         };
         let contest = hold(effort, |time| turn(&gateway, time), |time| turn(&bare, time))?;
         let name = format!("gateway, {}", count(tasks, "task"));
@@ -65,17 +64,27 @@ fn runtime(tasks: usize) -> Result<Runtime, Failure> {
     Builder::new_multi_thread().enable_all().build().map_err(Failure::system("start the runtime"))
 }
 
-/// Asks about one user after the other.
+/// Asks about one user after the other. Like connections, askers share no
+/// request.
 struct Asker {
     source: Arc<dyn Authenticator>,
-    requests: Arc<[AuthRequest]>,
+    requests: Vec<AuthRequest>,
+}
+
+impl Asker {
+    /// One that begins with this user.
+    fn new(source: &Arc<dyn Authenticator>, first: usize) -> Result<Self, Failure> {
+        let users = (first..USERS).chain(0..first);
+        let requests = users.map(request).collect::<Result<_, _>>()?;
+        Ok(Self { source: Arc::clone(source), requests })
+    }
 }
 
 impl Client for Asker {
     const BATCH: u32 = USERS as u32;
 
     async fn operate(&mut self) -> Result<(), Wrong> {
-        for request in &*self.requests {
+        for request in &self.requests {
             match self.source.authenticate(black_box(request)).await {
                 Ok(Verdict::Accepted(account)) => drop(black_box(account)),
                 other => return Err(Wrong(format!("{other:?}"))),
@@ -129,12 +138,11 @@ fn gateway() -> Result<Gateway, Failure> {
     Ok(Gateway::new(Arc::new(Everybody), config))
 }
 
-/// A login of every user.
-fn requests() -> Result<Arc<[AuthRequest]>, Failure> {
+/// A login of this user.
+fn request(number: usize) -> Result<AuthRequest, Failure> {
     let here = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let origin = Origin { client: here, local: here, service: Service::Pop3 };
-    let secret = Secret::new(PASSWORD.as_bytes());
-    (0..USERS).map(|number| Ok(AuthRequest::check(user(number)?, secret.clone(), origin))).collect()
+    Ok(AuthRequest::check(user(number)?, Secret::new(PASSWORD.as_bytes()), origin))
 }
 
 fn user(number: usize) -> Result<Username, Failure> {
