@@ -19,9 +19,12 @@ pub(crate) fn locate(named: Option<PathBuf>) -> PathBuf {
     })
 }
 
-/// Reads a configuration and prints what is wrong with it.
+/// Reads a configuration and prints what is wrong with it. Files and folders
+/// that it names count from its own folder, so all of them are full paths,
+/// wherever the program was started.
 pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
-    let loaded = config::load(path, &mut |path| std::fs::read_to_string(path));
+    let full = std::path::absolute(path).map_err(Failure::file("cannot find", path))?;
+    let loaded = config::load(&full, &mut |path| std::fs::read_to_string(path));
     if !loaded.diagnostics.is_empty() {
         let colour = std::io::stderr().is_terminal();
         eprintln!("{}", config::render_all(&loaded.diagnostics, colour));

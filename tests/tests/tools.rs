@@ -115,6 +115,17 @@ fn a_login_is_explained_step_by_step() {
 }
 
 #[test]
+fn a_configuration_named_from_its_own_folder_means_the_same_files() {
+    let site = Site::nwauth().user("bob", "bobs-password");
+    let config = site.config();
+    let mut explain = program::dmail(&["explain", "-c", "dmail.conf", "bob"]);
+    explain.current_dir(config.parent().expect("it is in a folder"));
+    let said = program::run(explain, "").success();
+    let drop_file = site.drop_file("bob").display().to_string();
+    assert!(said.text().contains(&format!("drop file {drop_file}")), "{}", said.text());
+}
+
+#[test]
 fn the_gateway_can_be_asked_by_hand() {
     let site = Site::nwauth();
     let ask = |command: &[&str], input: &str| {
