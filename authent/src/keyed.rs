@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use dmail_core::Secret;
+use dmail_core::{Secret, Username};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -43,14 +43,28 @@ impl Tagger {
             }
         }
         mac.update(secret.expose());
-        let full = mac.finalize().into_bytes();
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&full[..16]);
-        Tag(tag)
+        Tag::of(mac)
+    }
+
+    /// The tag of `secret` tried for `user`: a guess is both together.
+    pub(crate) fn guess(&self, user: &Username, secret: &Secret) -> Tag {
+        let mut mac = self.keyed.clone();
+        mac.update(user.as_str().as_bytes());
+        // No name holds a NUL, so no other pair reads the same.
+        mac.update(&[0]);
+        mac.update(secret.expose());
+        Tag::of(mac)
     }
 }
 
 impl Tag {
+    fn of(mac: Hmac<Sha256>) -> Self {
+        let full = mac.finalize().into_bytes();
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&full[..16]);
+        Self(tag)
+    }
+
     /// The tag as a number, for tables whose keys nobody can choose.
     pub(crate) fn bits(self) -> u128 {
         u128::from_le_bytes(self.0)
@@ -79,5 +93,19 @@ mod tests {
         assert!(tagger.tag(&a, None) != tagger.tag(&a, ip));
         assert!(tagger.tag(&a, ip) == tagger.tag(&a, "::ffff:192.0.2.1".parse().ok()));
         assert!(tagger.tag(&a, None) != Tagger::new().tag(&a, None));
+    }
+
+    #[test]
+    fn a_guess_is_of_one_user_and_one_secret() {
+        let tagger = Tagger::new();
+        let guess = |user: &str, secret: &str| {
+            let user = Username::parse(user.as_bytes()).expect("a name");
+            tagger.guess(&user, &Secret::new(secret.as_bytes())).bits()
+        };
+        assert_eq!(guess("ann", "x"), guess("ann", "x"));
+        assert_ne!(guess("ann", "x"), guess("bob", "x"));
+        assert_ne!(guess("ann", "ann"), guess("bob", "bob"));
+        assert_ne!(guess("ann", "bob"), guess("bob", "ann"));
+        assert_ne!(guess("ann", "xy"), guess("annx", "y"));
     }
 }

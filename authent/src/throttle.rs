@@ -181,8 +181,7 @@ impl Throttle {
         self.users.add(&request.user, tag, self.config.window, self.config.refuse_after);
         if let Some(network) = network {
             // The same password for two users is two guesses.
-            let tag =
-                tag ^ self.tagger.tag(&Secret::new(request.user.as_str().as_bytes()), None).bits();
+            let tag = self.tagger.guess(&request.user, secret).bits();
             self.networks.add(&network, tag, self.config.window, self.config.refuse_after);
         }
         let failures = self.worst(&request.user, network);
@@ -369,6 +368,16 @@ mod tests {
         }
         assert_eq!(ask(&throttle, "ann", "right", "2001:db8::2").await, (REFUSED, 15));
         assert_eq!(ask(&throttle, "ann", "right", "2001:db8:1::2").await, (None, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_user_tried_with_his_own_name_as_password_is_a_guess() {
+        let throttle = throttle(8);
+        for user in 0..8 {
+            let name = format!("user{user}");
+            ask(&throttle, &name, &name, "192.0.2.1").await;
+        }
+        assert_eq!(ask(&throttle, "ann", "right", "192.0.2.1").await, (REFUSED, 15));
     }
 
     #[tokio::test(start_paused = true)]
