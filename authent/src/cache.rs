@@ -9,6 +9,7 @@
 //! | verified, *fresh* (`authent_cache_fresh`) | no: answered from memory |
 //! | verified, within its *life* (`authent_cache_life`) | yes; memory serves only while the source cannot answer |
 //! | verified, but another one was verified for the first time since | yes, always: it may have been changed |
+//! | verified, but rejected at another address since | yes, always |
 //! | not known | yes, always: a wrong password always reaches the source |
 //!
 //! So a changed password works at once, and from then on the old one does not.
@@ -41,8 +42,8 @@ const GENERATIONS: usize = 256;
 pub struct CacheConfig {
     /// How many users are remembered (`authent_cache`). 0 turns the cache off.
     pub users: u64,
-    /// How long memory answers alone (`authent_cache_fresh`), give or take a
-    /// tenth, so that entries of one moment do not expire in one moment.
+    /// How long memory answers alone at most (`authent_cache_fresh`): up to a
+    /// fifth less, so that entries of one moment do not expire in one moment.
     pub fresh: Duration,
     /// How long memory may answer while the source cannot (`authent_cache_life`).
     pub life: Duration,
@@ -87,9 +88,13 @@ struct Memory {
 }
 
 struct Verified {
+    /// Of the password, and of the client's address where that matters.
     tag: Tag,
+    /// Of the password alone.
+    password: Tag,
     at: Instant,
-    /// Another password was verified for the first time since.
+    /// Another password was verified for the first time since, or this one was
+    /// rejected at another address.
     suspect: bool,
 }
 
@@ -147,6 +152,14 @@ impl Cache {
         }
     }
 
+    /// The tag of a check's secret, wherever it comes from.
+    fn password(&self, request: &AuthRequest) -> Option<Tag> {
+        match &request.purpose {
+            Purpose::Check(secret) => Some(self.tagger.tag(secret, None)),
+            Purpose::Lookup => None,
+        }
+    }
+
     fn recall(&self, user: &Username, tag: Option<Tag>) -> Recall {
         let Some(entry) = self.entries.get(user) else {
             return Recall::Nothing;
@@ -170,10 +183,10 @@ impl Cache {
         }
     }
 
-    /// `fresh`, give or take a tenth, always the same for one tag.
+    /// `fresh` or up to a fifth less, always the same for one tag.
     fn jittered_fresh(&self, tag: Option<Tag>) -> Duration {
         let part = tag.map_or(128, |tag| (tag.bits() & 255) as u32);
-        self.config.fresh * (230 + part / 5) / 256
+        self.config.fresh * (205 + part / 5) / 256
     }
 
     /// Remembers an acceptance, unless the user was changed meanwhile.
@@ -195,17 +208,18 @@ impl Cache {
         }
         memory.account = Arc::clone(account);
         memory.seen = Instant::now();
-        if let Some(tag) = tag {
-            memory.verified(tag, asked.at);
+        if let (Some(tag), Some(password)) = (tag, self.password(request)) {
+            memory.verified(tag, password, asked.at);
         }
     }
 
     /// Forgets a password that the source rejects now, or a user it denies.
-    fn reject(&self, user: &Username, tag: Option<Tag>) {
-        match (tag, self.entries.get(user)) {
-            (_, None) => {}
-            (None, Some(_)) => self.entries.invalidate(user),
-            (Some(tag), Some(entry)) => entry.lock().secrets.retain(|secret| secret.tag != tag),
+    fn reject(&self, request: &AuthRequest, tag: Option<Tag>) {
+        let user = &request.user;
+        let Some(entry) = self.entries.get(user) else { return };
+        match (tag, self.password(request)) {
+            (Some(tag), Some(password)) => entry.lock().rejected(tag, password),
+            _ => self.entries.invalidate(user),
         }
     }
 
@@ -260,17 +274,26 @@ impl Memory {
     /// The source has verified this password, which it was asked about at
     /// `asked`. If another one was verified meanwhile, nobody knows which of
     /// the two questions the source decided first.
-    fn verified(&mut self, tag: Tag, asked: Instant) {
-        let suspect = self.secrets.iter().any(|other| other.tag != tag && other.at > asked);
-        match self.secrets.iter().position(|secret| secret.tag == tag) {
-            // Not a new password, so it replaced no other.
-            Some(known) => drop(self.secrets.remove(known)),
-            None => self.secrets.iter_mut().for_each(|secret| secret.suspect = true),
+    fn verified(&mut self, tag: Tag, password: Tag, asked: Instant) {
+        let others = |other: &Verified| other.password != password;
+        let suspect = self.secrets.iter().any(|other| others(other) && other.at > asked);
+        // A password that is known, from whatever address, replaced no other.
+        if self.secrets.iter().all(others) {
+            self.secrets.iter_mut().for_each(|secret| secret.suspect = true);
         }
+        self.secrets.retain(|secret| secret.tag != tag);
         if self.secrets.len() == SECRETS {
             self.secrets.remove(0);
         }
-        self.secrets.push(Verified { tag, at: Instant::now(), suspect });
+        self.secrets.push(Verified { tag, password, at: Instant::now(), suspect });
+    }
+
+    /// The source has rejected this password. From other addresses it may
+    /// still be good, but nobody but the source can say so.
+    fn rejected(&mut self, tag: Tag, password: Tag) {
+        self.secrets.retain(|secret| secret.tag != tag);
+        let same = self.secrets.iter_mut().filter(|secret| secret.password == password);
+        same.for_each(|secret| secret.suspect = true);
     }
 }
 
@@ -300,7 +323,7 @@ impl Authenticator for Cache {
                 Ok(Verdict::Accepted(account))
             }
             Ok(Verdict::Rejected(rejection)) => {
-                self.reject(user, tag);
+                self.reject(request, tag);
                 Ok(Verdict::Rejected(rejection))
             }
             Err(error) => self.serve_grace(request, recall, error),
