@@ -25,7 +25,7 @@ mod slot;
 mod source;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ struct Shared {
     ready: Semaphore,
     /// Requests that wait for a child.
     waiting: AtomicUsize,
+    /// The latest question ran into `authent_timeout`, and no child has answered
+    /// any since: whoever still waits then waits for a module that hangs.
+    silent: AtomicBool,
     /// How many slots pause because their children answer nothing.
     failing: watch::Sender<usize>,
 }
@@ -83,6 +86,7 @@ impl Pool {
             idle: Mutex::new(VecDeque::with_capacity(number)),
             ready: Semaphore::new(0),
             waiting: AtomicUsize::new(0),
+            silent: AtomicBool::new(false),
             failing: watch::Sender::new(0),
         });
         let mut slots = JoinSet::new();
@@ -128,6 +132,7 @@ impl Pool {
             let asked = child.ask(&line, request.secret(), data_lines);
             let fault = match timeout(shared.config.timeout, asked).await {
                 Ok(Ok((mut reply, data))) => {
+                    shared.silent.store(false, Ordering::Relaxed);
                     if let (Status::Err | Status::Dead, Some(secret)) =
                         (reply.status, request.secret())
                     {
@@ -164,6 +169,7 @@ impl Pool {
                 Ok(Err(AskError::GoneInAnswer)) => Fault::Cut,
                 Ok(Err(AskError::Broken(fault))) => fault,
                 Err(_) => {
+                    shared.silent.store(true, Ordering::Relaxed);
                     child.kill("gave no answer within authent_timeout");
                     return Err(unavailable(
                         UnavailableKind::Timeout,
@@ -206,7 +212,7 @@ impl Shared {
                 Ok(Ok(permit)) => Ok(permit),
                 Ok(Err(AcquireError { .. })) => Err(shutting_down()),
                 Err(_) => Err(Unavailable::new(
-                    UnavailableKind::Overloaded,
+                    self.why_full(),
                     "waited longer than authent_queue_age for a module, see authent_number",
                 )),
             },
@@ -217,6 +223,14 @@ impl Shared {
         }
     }
 
+    /// Why there is no free child: all of them hang, or they have much to do.
+    fn why_full(&self) -> UnavailableKind {
+        match self.silent.load(Ordering::Relaxed) {
+            true => UnavailableKind::Timeout,
+            false => UnavailableKind::Overloaded,
+        }
+    }
+
     /// Puts a child where the next question finds it.
     fn give_back(&self, child: Child) {
         // A closed pool drops it, which ends it.
@@ -224,6 +238,21 @@ impl Shared {
             self.idle().push_back(child);
             self.ready.add_permits(1);
         }
+    }
+
+    /// Lets go of the pipes of children that ended while they were idle: it may
+    /// be long until somebody asks.
+    fn forget_gone(&self) {
+        let mut idle = self.idle();
+        idle.retain(|child| {
+            // Without a permit, somebody is about to take one from the queue.
+            let Some(permit) = child.is_gone().then(|| self.ready.try_acquire().ok()).flatten()
+            else {
+                return true;
+            };
+            permit.forget();
+            false
+        });
     }
 
     fn idle(&self) -> MutexGuard<'_, VecDeque<Child>> {
@@ -242,7 +271,7 @@ impl<'a> Place<'a> {
             return Ok(place);
         }
         Err(Unavailable::new(
-            UnavailableKind::Overloaded,
+            shared.why_full(),
             format!(
                 "{before} requests wait for a module already, see authent_number and authent_queue"
             ),
@@ -272,4 +301,52 @@ fn shutting_down() -> Unavailable {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_core::Username;
+
+    use super::*;
+
+    /// A pool of one child, which is this shell script.
+    fn pool(script: &str, config: PoolConfig) -> Pool {
+        let command = ["sh", "-c", script].map(Into::into).to_vec();
+        Pool::start(PoolConfig { command, number: 1, ..config })
+    }
+
+    async fn lookup(pool: &Pool) -> Option<UnavailableKind> {
+        let request = Request::Lookup { user: Username::parse(b"bob").expect("a name") };
+        match pool.ask(&request, 0, |_, _| Ok(())).await {
+            Err(PoolError::Unavailable(error)) => Some(error.kind),
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn children_that_end_while_nobody_asks_leave_nothing_behind() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let starts = dir.path().join("starts");
+        let script = format!("echo started >> {}", starts.display());
+        let pool = pool(&script, PoolConfig::new([""]));
+        let started = || std::fs::read_to_string(&starts).map_or(0, |text| text.lines().count());
+        while started() < 4 {
+            assert!(pool.shared.idle().len() <= 1, "the pipes of the dead are closed");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(pool.idle_children() <= 1);
+        pool.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_module_that_hangs_is_not_told_of_overload() {
+        let patience = Duration::from_millis(200);
+        let config = PoolConfig { timeout: patience, queue_age: patience, ..PoolConfig::new([""]) };
+        let pool = pool("cat > /dev/null", config);
+        assert_eq!(lookup(&pool).await, Some(UnavailableKind::Timeout));
+        let asked = tokio::join!(lookup(&pool), lookup(&pool), lookup(&pool));
+        let timeout = Some(UnavailableKind::Timeout);
+        assert_eq!(asked, (timeout, timeout, timeout));
+        pool.shutdown().await;
+    }
 }

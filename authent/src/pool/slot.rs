@@ -39,7 +39,9 @@ pub(super) async fn run(slot: usize, shared: Arc<Shared>) {
         let asked = match Process::start(&shared.config) {
             Ok((process, child)) => {
                 shared.give_back(child);
-                process.until_gone(slot).await
+                let asked = process.until_gone(slot).await;
+                shared.forget_gone();
+                asked
             }
             Err(error) => {
                 let program = shared.config.command.first();
