@@ -74,6 +74,8 @@ enum MappingError {
     BadName,
     #[error("the domain is not one of ours")]
     ForeignDomain,
+    #[error("the name starts like those of a virtual domain, and the domain is the main one")]
+    Prefixed,
 }
 
 impl Domains {
@@ -98,7 +100,10 @@ impl Domains {
         }
         if let Some((user, domain)) = login.rsplit_once('@') {
             if self.host_domains.iter().any(|host| host.as_str() == domain) {
-                return Ok((user, None));
+                // Else `abc_fred` would be two users, with one name or one drop
+                // file between them.
+                let vdomain = user.split_once(self.separator).and_then(|(p, _)| self.by_prefix(p));
+                return vdomain.map_or(Ok((user, None)), |_| Err(MappingError::Prefixed));
             }
             let vdomain = self.vdomains.iter().find(|known| known.domain.as_str() == domain);
             return vdomain.map(|found| (user, Some(found))).ok_or(MappingError::ForeignDomain);
@@ -269,7 +274,7 @@ fn before_suffix<'l>(login: &'l str, suffix: &str) -> Option<&'l str> {
 fn nobody(user: &Username, purpose: &Purpose, error: MappingError) -> Rejection {
     let kind = match error {
         MappingError::BadName => RejectionKind::BadInput,
-        MappingError::ForeignDomain => RejectionKind::UnknownUser,
+        MappingError::ForeignDomain | MappingError::Prefixed => RejectionKind::UnknownUser,
     };
     let text = match purpose {
         Purpose::Check(_) => Rejection::not_verified(user).text,
@@ -344,6 +349,9 @@ mod tests {
             ("fred/jds", "", Ok(("johns_fred", "/mail/johns/johns_fred"))),
             ("fred/x/jds", "", Ok(("jds_fred", "/mail/jds/jds_fred"))),
             ("fred/JDS", "192.0.2.10", Ok(("johns_fred", "/mail/johns/johns_fred"))),
+            ("abc_fred@main.example", "", Err(MappingError::Prefixed)),
+            ("ABC_fred@old.example", "192.0.2.10", Err(MappingError::Prefixed)),
+            ("xyz_fred@main.example", "", Ok(("xyz_fred", "/mail/main/xyz_fred"))),
             ("xyz_fred", "", Ok(("xyz_fred", "/mail/main/xyz_fred"))),
             ("fred@elsewhere.example", "", Err(MappingError::ForeignDomain)),
             ("a@b@main.example", "", Ok(("a@b", "/mail/main/a@b"))),
