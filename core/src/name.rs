@@ -130,7 +130,8 @@ impl fmt::Display for Domain {
 }
 
 /// A name that is safe as one component of a drop path: no `/`, `\`, `:` or
-/// `%`, no `..`, no leading `-` or `.`.
+/// `%`, no `..`, no leading `-` or `.`, and no `.lock` at the end, for `bob.lock`
+/// is the lock of `bob`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DropName(Arc<str>);
 
@@ -154,6 +155,9 @@ impl DropName {
             |c: char| matches!(c, '/' | '\\' | ':' | '%') || c.is_control() || c.is_whitespace();
         if let Some(at) = text.find(forbidden).or_else(|| text.find("..")) {
             return Err(NameError::ForbiddenByte { at });
+        }
+        if text.to_ascii_lowercase().ends_with(".lock") {
+            return Err(NameError::ForbiddenByte { at: text.len() - ".lock".len() });
         }
         Ok(Self(text.into()))
     }
@@ -217,9 +221,21 @@ mod tests {
         for good in ["bob", "abc_fred", "bob@corp.example", "a.b", "x+tag"] {
             assert!(DropName::parse(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", ".", "..", "a/b", "/etc/passwd", "a\\b", "c:x", "a%2fb", "a..b", "-rf", ".lock"]
-        {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "/etc/passwd",
+            "a\\b",
+            "c:x",
+            "a%2fb",
+            "a..b",
+            "-rf",
+            ".lock",
+            "bob.lock",
+            "bob.LOCK",
+        ] {
             assert!(DropName::parse(bad).is_err(), "{bad}");
         }
     }
