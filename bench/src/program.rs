@@ -94,6 +94,16 @@ impl Program {
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
+
+    /// Stops it, and says if it has not waited for that.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        match self.process.try_wait() {
+            Ok(Some(status)) => {
+                Err(Failure::Program(format!("dmail serve ended while it was measured: {status}")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Drop for Program {

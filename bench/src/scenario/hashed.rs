@@ -39,7 +39,7 @@ pub(super) fn run(_: Effort, report: &mut Report) -> Result<(), Failure> {
     let found = pss(&program)?;
     let wanted = Wanted::Below(processors * HASH_KB + REST_KB);
     report.target(Target { what: "hashed: PSS KB", found, wanted });
-    Ok(())
+    program.stop()
 }
 
 /// One wave, from this user on.

@@ -29,6 +29,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
         let server = BareServer::start(&script(program.pop)?)?;
         ours.push(growth(program.pop, program.pid())?);
         bare.push(growth(server.address, server.pid())?);
+        program.stop()?;
     }
     let (ours, bare) = (median(ours), median(bare));
     report.memory(

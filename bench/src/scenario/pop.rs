@@ -38,7 +38,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
             report.target(Target { what: &what, found: contest.ours.server_us, wanted: TARGET });
         }
     }
-    Ok(())
+    program.stop()
 }
 
 fn turn(clients: usize, server: SocketAddr, pid: u32, time: Duration) -> Result<Sample, Failure> {

@@ -52,6 +52,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
             }
         }
     }
+    program.stop()?;
     let disk = folder()?;
     let limit = alone(effort, |time| write_alone(disk.path(), time))?;
     report.row(&format!("limit: append and fdatasync, {WRITERS} threads"), &limit);
