@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
     let settings = configuration::read(&configuration::locate(arguments.config))?;
     serve::prepare_process();
     logging::to_terminal();
-    serve::runtime()?.block_on(async {
+    serve::run_to_end(async {
         let source = Source::open(&settings)?;
         let gateway = assemble::gateway(&settings, &source);
         let answer = question.ask(&*gateway).await;

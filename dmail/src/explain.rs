@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
     };
     serve::prepare_process();
     logging::to_terminal();
-    serve::runtime()?.block_on(async {
+    serve::run_to_end(async {
         let source = Source::open(&settings)?;
         let gateway = assemble::gateway(&settings, &source);
         let trace = Arc::new(Trace::new());

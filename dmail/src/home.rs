@@ -94,10 +94,13 @@ impl Home {
             Err(error) => return Err(Failure::other("cannot add the demo user")(error)),
         }
         let drop_file = drop_file(gateway).await?;
-        if !drop_file.path.exists() {
+        let lock = assemble::lock_policy(settings);
+        // A start that was cut off may have left an empty drop file.
+        if Mailbox::open(&drop_file, &lock).map_err(Failure::other("the demo mailbox"))?.is_empty()
+        {
             let parts = [Part::Bytes(WELCOME.as_bytes())];
             let message = Message { sender: b"", received_at: SystemTime::now(), parts: &parts };
-            dmail_mailbox::append(&[drop_file], &message, &assemble::lock_policy(settings))
+            dmail_mailbox::append(&[drop_file], &message, &lock)
                 .map_err(Failure::other("cannot deliver the welcome message"))?;
         }
         write_new(&file, &format!("{password}\n"))?;

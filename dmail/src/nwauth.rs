@@ -32,7 +32,7 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    serve::runtime()?.block_on(perform(invocation))
+    serve::run_to_end(perform(invocation))
 }
 
 async fn perform(invocation: Invocation) -> Result<ExitCode, Failure> {

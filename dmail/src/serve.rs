@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dmail_core::config::{Listen, Settings};
 use dmail_net::Shutdown;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Role, ServeArgs};
@@ -17,12 +18,15 @@ use crate::failure::Failure;
 use crate::source::Source;
 use crate::{assemble, configuration, logging};
 
+/// How long work that nobody waits for any more may hold up the end.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
 /// Runs the servers of a configuration.
 pub(crate) fn run(arguments: &ServeArgs) -> Result<ExitCode, Failure> {
     let settings = configuration::read(&arguments.config)?;
     prepare_process();
     logging::to_files(&settings)?;
-    runtime()?.block_on(async {
+    run_to_end(async {
         let listeners = Listeners::open(&settings, arguments.only)?;
         serve(&settings, listeners, || {}).await
     })
@@ -38,12 +42,19 @@ pub(crate) fn prepare_process() {
     }
 }
 
-/// The runtime that everything runs on.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
+/// Runs `work` to its end, on a runtime of its own.
+///
+/// What a thread is busy with then, for a session that was cut off, gets
+/// [`LAST_WORK`] and no more: it may wait for a lock or a disk that never
+/// comes, and all of it survives even a kill -9.
+pub(crate) fn run_to_end<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Failure::other("cannot start the runtime"))
+        .map_err(Failure::other("cannot start the runtime"))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WORK);
+    result
 }
 
 /// The sockets of the servers, all of them open before any is served.

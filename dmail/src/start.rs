@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
         settings.pop.ports = vec![on_loopback("--pop-port", port)];
     }
     logging::to_files(&settings)?;
-    serve::runtime()?.block_on(async {
+    serve::run_to_end(async {
         // A busy port is found before anything is made or asked.
         let listeners = Listeners::open(&settings, None).map_err(offer_ports)?;
         let greeting = prepare(&home, &settings, &listeners).await?;

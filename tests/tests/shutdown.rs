@@ -70,6 +70,24 @@ fn a_session_that_never_ends_is_cut_off() {
 }
 
 #[test]
+fn a_mailbox_that_another_program_keeps_locked_holds_up_no_end() {
+    let site = Site::nwauth().user("bob", "bobs-password").set("drain_timeout 1");
+    let site = site.set("lock_wait 60");
+    let lock = site.drop_file("bob").with_extension("lock");
+    std::fs::write(&lock, "").expect("a lock of somebody else's");
+    let server = site.serve();
+    let mut reader = server.pop_client();
+    reader.ask("USER bob", "+OK");
+    reader.send("PASS bobs-password");
+    let session = site.drop_file("bob").with_file_name(".bob.session");
+    wait::until("the session waits for the lock", || session.exists());
+    let started = Instant::now();
+    server.stop();
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(9), "{took:?}");
+}
+
+#[test]
 fn whoever_asks_twice_does_not_wait() {
     let site = Site::nwauth().user("bob", "bobs-password").set("drain_timeout 3600");
     let server = site.serve();

@@ -124,10 +124,22 @@ fn a_start_that_was_cut_off_is_made_good_by_the_next() {
     let (folder, home) = home();
     let (process, _) = start(&folder, &home);
     process.kill();
-    // As if it had been killed before the password file was there.
+    // As if it had been killed before the welcome message and the password file
+    // were there.
+    fs::write(home.join("mail/demo"), "").expect("emptied");
     fs::remove_file(home.join("demo.password")).expect("removed");
     let (_process, printed) = start(&folder, &home);
     assert!(printed.contains(&format!("password {}", password(&home))), "{printed}");
+    assert_eq!(paste(&commands(&printed)[1]).lines().count(), 1, "one welcome message");
+}
+
+#[test]
+fn a_start_that_was_cut_off_later_brings_no_second_message() {
+    let (folder, home) = home();
+    let (process, _) = start(&folder, &home);
+    process.kill();
+    fs::remove_file(home.join("demo.password")).expect("removed");
+    let (_process, printed) = start(&folder, &home);
     assert_eq!(paste(&commands(&printed)[1]).lines().count(), 1, "one welcome message");
 }
 
