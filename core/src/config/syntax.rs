@@ -110,11 +110,11 @@ impl Reader<'_> {
 
     fn not_read(&mut self, path: &Path, asked: Option<&Place>, why: &str) {
         let message = format!("cannot read `{}`", path.display());
-        let diagnostic = match asked {
-            Some(place) => Diagnostic::at(Severity::Error, place.clone(), message),
-            None => Diagnostic::about(Severity::Error, path.into(), message),
-        };
-        self.diagnostics.push(diagnostic.label(why));
+        self.diagnostics.push(match asked {
+            Some(place) => Diagnostic::at(Severity::Error, place.clone(), message).label(why),
+            // There is no line to put a label under.
+            None => Diagnostic::about(Severity::Error, path.into(), format!("{message}: {why}")),
+        });
     }
 
     fn text(&mut self, file: Arc<Path>, text: &str) {
