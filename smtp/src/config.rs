@@ -112,7 +112,7 @@ impl Default for Config {
             limits: Limits { connections: 1000, per_client: 100 },
             session: SessionLimits::default(),
             max_message_size: 50 << 20,
-            memory_limit: 256 << 10,
+            memory_limit: 64 << 10,
             work_path: std::env::temp_dir(),
             command_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(180),
@@ -150,6 +150,12 @@ impl fmt::Debug for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_in_flight_on_every_connection_needs_little_memory() {
+        let config = Config::default();
+        assert!(config.limits.connections * config.memory_limit <= 64 << 20);
+    }
 
     #[test]
     fn the_main_domain_is_local_too() {
