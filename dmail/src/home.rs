@@ -1,6 +1,6 @@
 //! The folder that `dmail start` works in: made once, kept ever after.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,8 @@ const PASSWORD_LENGTH: usize = 16;
 /// A home folder.
 pub(crate) struct Home {
     directory: PathBuf,
+    /// The folder, locked while this process makes what is in it.
+    _making: File,
 }
 
 impl Home {
@@ -41,10 +43,13 @@ impl Home {
         make_folder(directory)?;
         let directory =
             directory.canonicalize().map_err(Failure::file("cannot open", directory))?;
+        // Of two first starts at the same time, one waits for the other.
+        let lock = File::open(&directory).and_then(|folder| folder.lock().map(|()| folder));
+        let _making = lock.map_err(Failure::file("cannot lock", &directory))?;
         for folder in FOLDERS {
             make_folder(&directory.join(folder))?;
         }
-        let home = Self { directory };
+        let home = Self { directory, _making };
         let config = home.config();
         if !config.exists() {
             write_new(&config, TEMPLATE)?;

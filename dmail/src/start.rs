@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
     serve::run_to_end(async {
         // A busy port is found before anything is made or asked.
         let listeners = Listeners::open(&settings, None).map_err(offer_ports)?;
-        let greeting = prepare(&home, &settings, &listeners).await?;
+        let greeting = prepare(home, &settings, &listeners).await?;
         serve::serve(&settings, listeners, || print!("{greeting}")).await
     })
 }
@@ -49,7 +49,7 @@ fn offer_ports(failure: Failure) -> Failure {
 
 /// Adds the demo user to a new home, and says what can be done now.
 async fn prepare(
-    home: &Home,
+    home: Home,
     settings: &Settings,
     listeners: &Listeners,
 ) -> Result<String, Failure> {
