@@ -63,29 +63,30 @@ pub struct LineFramer {
     ending: Ending,
     /// Bytes at the start of the input that are known to hold no LF.
     scanned: usize,
-    /// The start of the present line was dropped because it was too long.
-    overlong: bool,
+    /// The last byte of what was dropped of the present line, because the line
+    /// was too long.
+    dropped: Option<u8>,
 }
 
 impl LineFramer {
     /// A framer for lines of up to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize, ending: Ending) -> Self {
-        Self { limit, ending, scanned: 0, overlong: false }
+        Self { limit, ending, scanned: 0, dropped: None }
     }
 
     /// Whether the middle of a line has been seen, so that the end of the
     /// stream here would cut it.
     #[must_use]
     pub fn in_line(&self) -> bool {
-        self.scanned > 0 || self.overlong
+        self.scanned > 0 || self.dropped.is_some()
     }
 
     /// Whether the present line is too long already, although its end is not
     /// here yet. Readers that give up on the stream then need not wait for it.
     #[must_use]
     pub fn is_overlong(&self) -> bool {
-        self.overlong
+        self.dropped.is_some()
     }
 
     /// Takes the first line off `input`, which starts where the last call's
@@ -95,20 +96,21 @@ impl LineFramer {
             Some(found) => {
                 let end = self.scanned + found;
                 self.scanned = 0;
-                let frame = if std::mem::take(&mut self.overlong) {
-                    Frame::Refused(LineFault::TooLong)
-                } else {
-                    self.judge(&input[..end])
+                let frame = match self.dropped.take() {
+                    None => self.judge(&input[..end]),
+                    Some(dropped) => {
+                        let last = input[..end].last().unwrap_or(&dropped);
+                        Frame::Refused(self.judge_overlong(*last == b'\r'))
+                    }
                 };
                 Taken { consumed: end + 1, frame: Some(frame) }
             }
             // The CR of a line that is just long enough may be here already.
-            None if input.len() > self.limit + 1 => {
+            None if self.dropped.is_some() || input.len() > self.limit + 1 => {
                 self.scanned = 0;
-                self.overlong = true;
+                self.dropped = input.last().copied().or(self.dropped);
                 Taken { consumed: input.len(), frame: None }
             }
-            None if self.overlong => Taken { consumed: input.len(), frame: None },
             None => {
                 self.scanned = input.len();
                 Taken { consumed: 0, frame: None }
@@ -123,7 +125,7 @@ impl LineFramer {
             line => (line, false),
         };
         let fault = if line.len() > self.limit {
-            LineFault::TooLong
+            self.judge_overlong(had_cr)
         } else if memchr(b'\r', line).is_some() || (!had_cr && self.ending == Ending::CrLf) {
             LineFault::BareEnding
         } else if memchr(0, line).is_some() {
@@ -132,6 +134,15 @@ impl LineFramer {
             return Frame::Line(line);
         };
         Frame::Refused(fault)
+    }
+
+    /// What is wrong with a line that is too long. A bare LF at its end is
+    /// worse: what follows it may be a line to us and content to others.
+    fn judge_overlong(&self, had_cr: bool) -> LineFault {
+        match self.ending {
+            Ending::CrLf if !had_cr => LineFault::BareEnding,
+            Ending::CrLf | Ending::LfOrCrLf => LineFault::TooLong,
+        }
     }
 }
 
@@ -177,6 +188,12 @@ mod tests {
             // The tail of a line that is too long is not a command.
             (b"123456789\r\nx\r\n", CrLf, &[Err(TooLong), Ok(b"x")]),
             (b"12345678901234567890 QUIT\r\nx\r\n", CrLf, &[Err(TooLong), Ok(b"x")]),
+            // One that ends in a bare LF is the greater fault: what follows it
+            // may be a line to us and content to somebody else.
+            (b"123456789\nNOOP\r\n", CrLf, &[Err(BareEnding), Ok(b"NOOP")]),
+            (b"12345678901234567890\nNOOP\r\n", CrLf, &[Err(BareEnding), Ok(b"NOOP")]),
+            (b"1234567890123\r4567890\nNOOP\r\n", CrLf, &[Err(BareEnding), Ok(b"NOOP")]),
+            (b"123456789\nx\n", LfOrCrLf, &[Err(TooLong), Ok(b"x")]),
             // Bare line ends are refused, and the stream stays in step.
             (b"QUIT\nNOOP\r\n", CrLf, &[Err(BareEnding), Ok(b"NOOP")]),
             (b"a\rb\r\nNOOP\r\n", CrLf, &[Err(BareEnding), Ok(b"NOOP")]),
