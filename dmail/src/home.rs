@@ -52,6 +52,7 @@ impl Home {
         let home = Self { directory, _making };
         let config = home.config();
         if !config.exists() {
+            write_new(&home.demo_pending(), "")?;
             write_new(&config, TEMPLATE)?;
         }
         Ok(home)
@@ -72,16 +73,23 @@ impl Home {
         self.directory.join("demo.password")
     }
 
-    /// Adds the demo user, with a welcome message, unless that was done once.
-    /// The password file is written last, so that a start that was cut off is
-    /// made good by the next one.
+    /// Stands for a demo user who is still to be added. It is there from before
+    /// the configuration is made until after the user is: so a start that was
+    /// cut off is made good by the next one, and a user whom the administrator
+    /// removed does not come back.
+    fn demo_pending(&self) -> PathBuf {
+        self.directory.join("demo.pending")
+    }
+
+    /// Adds the demo user, with a welcome message, to a home that has just
+    /// been made.
     pub(crate) async fn add_demo(
         &self,
         settings: &Settings,
         gateway: &Gateway,
     ) -> Result<Option<Secret>, Failure> {
-        let file = self.password_file();
-        if file.exists() {
+        let pending = self.demo_pending();
+        if !pending.exists() {
             return Ok(None);
         }
         let password = Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LENGTH);
@@ -108,7 +116,8 @@ impl Home {
             dmail_mailbox::append(&[drop_file], &message, &lock)
                 .map_err(Failure::other("cannot deliver the welcome message"))?;
         }
-        write_new(&file, &format!("{password}\n"))?;
+        write_new(&self.password_file(), &format!("{password}\n"))?;
+        fs::remove_file(&pending).map_err(Failure::file("cannot remove", &pending))?;
         Ok(Some(secret))
     }
 }

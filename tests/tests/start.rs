@@ -127,7 +127,7 @@ fn a_start_that_was_cut_off_is_made_good_by_the_next() {
     // As if it had been killed before the welcome message and the password file
     // were there.
     fs::write(home.join("mail/demo"), "").expect("emptied");
-    fs::remove_file(home.join("demo.password")).expect("removed");
+    leave_demo_pending(&home);
     let (_process, printed) = start(&folder, &home);
     assert!(printed.contains(&format!("password {}", password(&home))), "{printed}");
     assert_eq!(paste(&commands(&printed)[1]).lines().count(), 1, "one welcome message");
@@ -138,9 +138,31 @@ fn a_start_that_was_cut_off_later_brings_no_second_message() {
     let (folder, home) = home();
     let (process, _) = start(&folder, &home);
     process.kill();
-    fs::remove_file(home.join("demo.password")).expect("removed");
+    leave_demo_pending(&home);
     let (_process, printed) = start(&folder, &home);
     assert_eq!(paste(&commands(&printed)[1]).lines().count(), 1, "one welcome message");
+}
+
+/// As a start leaves it that is cut off before the demo user is complete.
+fn leave_demo_pending(home: &Path) {
+    fs::remove_file(home.join("demo.password")).expect("removed");
+    fs::write(home.join("demo.pending"), "").expect("made");
+}
+
+#[test]
+fn a_demo_user_who_was_removed_does_not_come_back() {
+    let (folder, home) = home();
+    let (process, _) = start(&folder, &home);
+    process.kill();
+    fs::remove_file(home.join("demo.password")).expect("removed");
+    for file in fs::read_dir(home.join("users")).expect("a folder").flatten() {
+        fs::remove_file(file.path()).expect("removed");
+    }
+    let command = start_command(&home, &["--smtp-port", "0", "--pop-port", "0"]);
+    let mut process = Process::start(command, folder.path());
+    process.until("it serves", |process| process.out().contains("POP3 "));
+    assert!(!process.out().contains("password"), "{}", process.out());
+    assert!(!home.join("demo.password").exists());
 }
 
 #[test]
