@@ -65,6 +65,9 @@ pub(crate) fn recover(drop: &DropFile, file: &File) -> Result<(), MailboxError> 
     };
     let size = drop.size(file)?;
     if size < plan.old_size || !plan.is_uncut(file).map_err(drop.io("read"))? {
+        // The file was cut already, but whoever did it may have died before the
+        // cut was on disk; and then only the journal could repeat it.
+        file.sync_all().map_err(drop.io("flush"))?;
         return remove(drop);
     }
     tracing::warn!(path = %mailbox, "finishing the deletions of a process that died");
