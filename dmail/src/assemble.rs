@@ -84,6 +84,7 @@ pub(crate) fn smtp(
         host_name: host_name(settings),
         welcome: smtp.welcome.clone(),
         local_domains: local_domains(settings)?,
+        postmaster: smtp.sysadmin.clone(),
         auth_without_tls: smtp.auth_plaintext,
         limits: limits(settings, smtp.max_connections),
         session: dmail_smtp::SessionLimits {

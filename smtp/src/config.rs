@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmail_core::Domain;
+use dmail_core::{Domain, Username};
 use dmail_net::Limits;
 
 /// The settings of one SMTP service.
@@ -19,6 +19,9 @@ pub struct Config {
     pub welcome: String,
     /// The domains that have mailboxes here.
     pub local_domains: LocalDomains,
+    /// Who gets the mail for `postmaster`, in all these domains (`sysadmin`).
+    /// RFC 5321 section 4.5.1 demands somebody; without, it must be a user.
+    pub postmaster: Option<Username>,
     /// Whether clients may log in although the connection is not encrypted.
     /// Clients on this machine always may.
     pub auth_without_tls: bool,
@@ -107,6 +110,7 @@ impl Default for Config {
             host_name: "localhost".to_owned(),
             welcome: "DSMTP ESMTP Server".to_owned(),
             local_domains: LocalDomains::default(),
+            postmaster: None,
             auth_without_tls: false,
             allow: Arc::new(|_| true),
             limits: Limits { connections: 1000, per_client: 100 },

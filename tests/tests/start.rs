@@ -120,6 +120,16 @@ fn a_second_start_keeps_password_users_mail_and_settings() {
 }
 
 #[test]
+fn a_fresh_home_has_a_postmaster() {
+    let (folder, home) = home();
+    let (_process, printed) = start(&folder, &home);
+    let mail =
+        commands(&printed)[0].replace("--mail-rcpt demo@localhost", "--mail-rcpt postmaster");
+    paste(&mail);
+    assert_eq!(paste(&commands(&printed)[1]).lines().count(), 2, "the welcome, and this one");
+}
+
+#[test]
 fn a_start_that_was_cut_off_is_made_good_by_the_next() {
     let (folder, home) = home();
     let (process, _) = start(&folder, &home);

@@ -86,7 +86,6 @@ pub(super) const NOT_USED_YET: &[&str] = &[
     "slave_number",
     "stats_path",
     "suspend_domain",
-    "sysadmin",
     "timezone",
     "use_drop",
     "use_flock",

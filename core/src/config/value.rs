@@ -17,7 +17,7 @@ use super::place::Place;
 pub use command::CommandLine;
 pub(super) use command::command;
 pub use network::{Listen, SetBy};
-pub(super) use network::{addresses, domain, listen, parse_domain};
+pub(super) use network::{addresses, domain, listen, parse_domain, user};
 pub(super) use path::{path, resolve};
 pub(super) use scalar::{number, seconds, separator, size, text};
 pub(super) use word::{boolean, word, words};

@@ -104,6 +104,11 @@ impl Session {
             _ => return Err(Error::RelayDenied),
         };
         let local = address.local_part();
+        if let Some(user) = &self.config.postmaster
+            && local.eq_ignore_ascii_case("postmaster")
+        {
+            return Ok(user.clone());
+        }
         if local.contains('@') {
             // As a name it could be taken for a user of another domain.
             return Err(Error::UnknownUser);

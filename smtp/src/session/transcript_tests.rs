@@ -239,6 +239,29 @@ fn mail_is_accepted_for_local_users() {
 }
 
 #[test]
+fn one_user_gets_the_mail_for_every_postmaster() {
+    let mut config = config();
+    config.postmaster = Username::parse(b"ann@corp.example").ok();
+    let mut stage = Stage::new(config, REMOTE);
+    stage.play(HELLO);
+    stage.play(
+        "C: MAIL FROM:<>
+         S: 250 2.1.0 Command MAIL OK
+         C: RCPT TO:<Postmaster>
+         S: 250 2.1.5 Command RCPT User found OK
+         C: RCPT TO:<postmaster@b.example>
+         S: 250 2.1.5 Command RCPT User found OK
+         C: RSET
+         S: 250 2.0.0 Command RSET OK
+         C: MAIL FROM:<>
+         S: 250 2.1.0 Command MAIL OK
+         C: RCPT TO:<postmaster@far.example>
+         S: 550 5.7.1 relaying denied",
+    );
+    assert_eq!(stage.asked, ["ann@corp.example", "ann@corp.example"]);
+}
+
+#[test]
 fn no_trick_makes_us_relay() {
     let mut config = config();
     config.session.refused_recipients = 100;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::super::table::Unset::{Nothing, Value};
 use super::super::table::settings;
-use super::super::value::{Listen, addresses, boolean, listen, number, seconds, text};
+use super::super::value::{Listen, addresses, boolean, listen, number, seconds, text, user};
+use crate::Username;
 use crate::pattern::AddressList;
 
 settings! {
@@ -20,6 +21,13 @@ settings! {
         /// The text of the greeting, after the name of the main domain.
         welcome: String = one("smtp_welcome", text(400)),
             default: Value("ESMTP dmail"), example: "smtp_welcome ESMTP no junk please";
+
+        /// The user who gets the mail for `postmaster`, in all domains, as
+        /// `user@domain`. Other mail servers write there when something is
+        /// wrong, so somebody should read it.
+        sysadmin: Option<Username> = optional("sysadmin", user()),
+            default: Nothing("a user named `postmaster`, if there is one"),
+            example: "sysadmin ann@corp.example";
 
         /// Whether clients on other machines may log in before the connection
         /// is encrypted, so that anybody in between can read the password.

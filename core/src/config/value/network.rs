@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::super::place::Place;
 use super::{Fault, Kind, Value};
-use crate::Domain;
 use crate::pattern::AddressList;
+use crate::{Domain, Username};
 
 /// An address that a service listens on, and which setting says so, for the
 /// message if it cannot be had.
@@ -145,6 +145,18 @@ pub(in super::super) fn parse_domain(text: &str) -> Result<Domain, Fault> {
     })
 }
 
+/// A user of ours, with the domain.
+pub(in super::super) fn user() -> Kind<Username> {
+    Kind::new("a user such as ann@corp.example", |value| {
+        let user = Username::parse(value.text.as_bytes())
+            .map_err(|error| Fault::whole(value.text, error.to_string()))?;
+        match user.split_domain() {
+            ("", _) | (_, None | Some("")) => Err(Fault::whole(value.text, "not user@domain")),
+            _ => Ok(user),
+        }
+    })
+}
+
 /// A comma list of address patterns.
 pub(in super::super) fn addresses() -> Kind<AddressList> {
     let expects = "a comma list of addresses, networks and patterns";
@@ -217,6 +229,8 @@ mod tests {
         assert_eq!(found.as_str(), "corp.example");
         let fault = read(&domain(), "a.example,b.example").expect_err("two domains");
         assert_eq!(fault.help.as_deref(), Some("several domains are several lines"));
+        assert!(read(&user(), "ann@corp.example").is_ok());
+        refuses(&user(), "ann", 0..3, "not user@domain");
         assert!(read(&addresses(), "*,!161.29.5.*").is_ok());
         refuses(&addresses(), "*,bob", 2..5, "not an address or a pattern");
     }
