@@ -187,17 +187,20 @@ fn inspect(path: &Path, stale_after: Duration) -> io::Result<Found> {
     };
     if may_be_ours(&found)
         && let Ok(file) = options().read(true).write(true).open(path)
-        && let Some(owner) = Owner::read(&file)?
     {
-        if let Some(legacy) = owner.legacy_if_dead(&file)? {
+        let dead = match Owner::read(&file)? {
+            Some(owner) => match owner.legacy_if_dead(&file)? {
+                None if owner.is_of_this_boot() => return Ok(Found::Held),
+                dead => dead,
+            },
+            None => record::legacy_if_lost(&file, &found)?,
+        };
+        if let Some(legacy) = dead {
             // Until we had the flock, another process could take it over and
             // finish with it.
             let still_there = fs::symlink_metadata(path)
                 .is_ok_and(|now| file.metadata().is_ok_and(|ours| is_same_file(&ours, &now)));
             return Ok(if still_there { Found::Dead(file, legacy) } else { Found::Gone });
-        }
-        if owner.is_of_this_boot() {
-            return Ok(Found::Held);
         }
     }
     Ok(if is_stale(&found, stale_after) { Found::Stale } else { Found::Held })
@@ -228,8 +231,16 @@ fn remove(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::record::{BOOT, HOST};
+    use std::sync::LazyLock;
+
+    use super::record::{BOOT, BOOTED_AT, HOST};
     use super::*;
+
+    /// For how long this machine has been up, in seconds.
+    static UPTIME: LazyLock<u64> = LazyLock::new(|| {
+        let booted_at = BOOTED_AT.expect("the system knows its start");
+        SystemTime::now().duration_since(booted_at).expect("it is past").as_secs()
+    });
 
     fn bob(home: &tempfile::TempDir) -> DropFile {
         DropFile { path: home.path().join("bob"), owner: None }
@@ -267,6 +278,10 @@ mod tests {
             (&us("42"), 0, legacy(Some(42))),
             (&us("-"), 0, legacy(None)),
             (&before_the_power_cut, 0, legacy(None)),
+            // What a power cut left of a record that was never flushed.
+            (&"\0".repeat(75), 0, legacy(None)),
+            ("", *UPTIME + 5, legacy(None)),
+            ("\0\0x", 0, None),
             (other_machine, 0, None),
             (other_machine, 61, Some(None)),
             ("", 0, None),

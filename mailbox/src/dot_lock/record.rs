@@ -1,8 +1,9 @@
 //! What stands in a lock file of ours, and what it proves.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek};
 use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
 use super::Legacy;
 
@@ -57,10 +58,8 @@ impl Owner {
         if !same_boot && self.host != *HOST {
             return Ok(None);
         }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
+        if !take_flock(file)? {
+            return Ok(None);
         }
         // After a power cut the record proves nothing: the message may have
         // been flushed and acknowledged, and only the removal of the lock been
@@ -68,6 +67,32 @@ impl Owner {
         // part of a message that its sender will send again.
         let appending_from = self.appending_from.filter(|_| same_boot);
         Ok(Some(Legacy { appending_from }))
+    }
+}
+
+/// The same for a lock file whose record a power cut has swallowed: its name
+/// came to the disk, its content did not. Then it is all NULs, which nobody
+/// writes, or it is empty, which means something only if it is older than this
+/// boot.
+pub(super) fn legacy_if_lost(file: &File, found: &Metadata) -> io::Result<Option<Legacy>> {
+    let mut content = Vec::new();
+    let mut reader = file;
+    reader.rewind()?;
+    reader.take(MAX_BYTES).read_to_end(&mut content)?;
+    let is_lost = match content.as_slice() {
+        [] => BOOTED_AT.is_some_and(|boot| found.modified().is_ok_and(|made| made < boot)),
+        content => content.iter().all(|byte| *byte == 0),
+    };
+    let is_dead = is_lost && take_flock(file)?;
+    Ok(is_dead.then_some(Legacy { appending_from: None }))
+}
+
+/// Takes the `flock` of a lock file if its owner has it no more.
+fn take_flock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(fs::TryLockError::WouldBlock) => Ok(false),
+        Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -87,6 +112,13 @@ pub(super) static BOOT: LazyLock<String> = LazyLock::new(|| {
         |_| format!("unknown-{}", std::process::id()),
         |id| id.trim().to_owned(),
     )
+});
+
+/// When this machine was started, if the system says so.
+pub(super) static BOOTED_AT: LazyLock<Option<SystemTime>> = LazyLock::new(|| {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.trim().parse().ok()?))
 });
 
 /// The name of this machine.
