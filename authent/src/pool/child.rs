@@ -103,10 +103,10 @@ impl Child {
             loop {
                 self.buffer.clear();
                 if self.read_some().await? == 0 {
-                    // It closed its output, so its end is near; let the slot
-                    // see a child that ends by itself.
-                    while !self.is_gone() {
-                        tokio::time::sleep(Duration::from_millis(2)).await;
+                    // It closed its output, so its end is near: the slot lets
+                    // go once it has seen the child end by itself.
+                    if let Some(leave) = &mut self.leave {
+                        leave.closed().await;
                     }
                     return Ok::<(), io::Error>(());
                 }
