@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::Settings;
 use dmail_core::{
-    Action, AuthRequest, Authenticator, Change, DropPath, Info, Origin, Outcome, Secret, Service,
-    Username, Verdict,
+    Action, AuthRequest, Authenticator, Change, Info, Origin, Outcome, Secret, Service, Username,
+    Verdict,
 };
 use dmail_mailbox::{DropFile, Mailbox, Message, Part};
 use rand::distr::{Alphanumeric, SampleString};
@@ -137,10 +137,9 @@ fn demo() -> Username {
 async fn drop_file(gateway: &Gateway) -> Result<DropFile, Failure> {
     let request = AuthRequest::lookup(demo(), Origin::local(Service::Admin));
     match gateway.authenticate(&request).await {
-        Ok(Verdict::Accepted(account)) => match &account.drop {
-            DropPath::File(path) => Ok(DropFile { path: path.clone(), owner: None }),
-            DropPath::Config => Err(Failure::Other("the demo user has no drop file".into())),
-        },
+        Ok(Verdict::Accepted(account)) => {
+            DropFile::of(&account).map_err(Failure::other("the demo user's drop file"))
+        }
         Ok(Verdict::Rejected(why)) => Err(Failure::Other(why.text)),
         Err(error) => Err(Failure::other("cannot look the demo user up")(error)),
     }
