@@ -12,6 +12,12 @@ need gcc gcc
 need curl curl
 need swaks swaks
 need python3 python3
+need ldapsearch ldap-utils
+need ip iproute2
+need nft nftables
+PATH="$PATH:/usr/sbin:/sbin" # where Debian keeps servers
+need slapd slapd
+need mariadbd mariadb-server
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"

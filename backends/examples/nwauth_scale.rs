@@ -11,10 +11,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use dmail_backends::nwauth::{NwAuth, NwAuthConfig};
-use dmail_backends::schemes::Scheme;
 use dmail_core::{
     Action, AuthRequest, Authenticator, Change, Origin, Search, Service, Username, Verdict,
 };
+use dmail_schemes::Scheme;
 
 const LOOKUPS: u64 = 200_000;
 const SETS: u64 = 2_000;

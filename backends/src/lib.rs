@@ -2,48 +2,76 @@
 //! [`Authenticator`](dmail_core::Authenticator).
 //!
 //! ```text
-//!   AuthRequest ─▶ nwauth ─┬─ store: nwauth.txt, nwauth.add, an index   (file lane)
-//!                          └─ schemes: is this the secret?              (hash lane)
+//!   AuthRequest ─▶ nwauth   store: nwauth.txt, nwauth.add, an index
+//!                  ldap     a directory: bind, or search and compare
+//!                  mysql    a table, or statements of the site's own
+//!                  unix     PAM or shadow, in helper children
 //! ```
 //!
-//! [`SOURCES`] lists the bases that there are. To add one, write its module and
-//! add its line here. [`schemes`] and [`lane`] are shared by all that keep
-//! password texts themselves.
+//! [`SOURCES`] lists the bases that there are. To add one, write its module (or
+//! crate, if it brings a library of weight) and add its line here.
 
-pub mod hasher;
-pub mod lane;
 pub mod nwauth;
-pub mod schemes;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use dmail_core::Authenticator;
+use dmail_core::config::{ConfigError, Diagnostic, Vocabulary};
+use dmail_schemes::Scheme;
 
 use nwauth::{NwAuth, NwAuthConfig};
-use schemes::Scheme;
 
-/// A kind of user base: the name that `authent_method` gives, and how to open one.
-#[derive(Debug, Clone, Copy)]
+/// A kind of user base: its names, and how to open one.
+#[derive(Clone, Copy)]
 pub struct SourceKind {
-    /// The word in the setting.
+    /// The word in `authent_method`.
     pub name: &'static str,
+    /// The name of the original's program: what this base is called as a
+    /// module on standard input and output.
+    pub program: &'static str,
     /// One line for manuals and error messages.
     pub summary: &'static str,
-    /// Opens the base. Blocks: files are read, and a password is hashed.
-    pub open: fn(&SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError>,
+    /// The file of its own settings. `None` if dmail.conf has them.
+    pub file: Option<SourceFile>,
+    /// Opens the base. Must be called within the runtime. A server that does
+    /// not answer now is no error: the base says so when it is asked.
+    pub open: Open,
 }
+
+/// The file with the settings of a user base.
+#[derive(Clone, Copy)]
+pub struct SourceFile {
+    /// What it may hold; its `file` is the name that the file usually has.
+    pub vocabulary: &'static Vocabulary,
+    /// All that is wrong with the file of this name.
+    pub check: fn(&Path) -> Vec<Diagnostic>,
+}
+
+/// Opens a base.
+pub type Open = for<'a> fn(&'a SourceSettings) -> Opening<'a>;
+
+/// A base that is being opened.
+pub type Opening<'a> =
+    Pin<Box<dyn Future<Output = Result<Arc<dyn Authenticator>, OpenError>> + Send + 'a>>;
 
 /// What the configuration says about a user base, whatever its kind.
 #[derive(Debug, Clone)]
 pub struct SourceSettings {
-    /// Where the base's files are.
+    /// The file of the base's own settings, for those that have one.
+    pub file: PathBuf,
+    /// Starts modules: this program and the words that make it a launcher.
+    pub launcher: Vec<OsString>,
+    /// NWAuth: where the files are.
     pub directory: PathBuf,
-    /// The scheme that new passwords are stored in.
+    /// NWAuth: the scheme that new passwords are stored in.
     pub scheme: Scheme,
-    /// Never write.
+    /// NWAuth: never write.
     pub read_only: bool,
-    /// Size in bytes at which a journal is merged, if the base has one and the
+    /// NWAuth: size in bytes at which the journal is merged, if the
     /// configuration says so.
     pub journal_limit: Option<u64>,
 }
@@ -51,6 +79,9 @@ pub struct SourceSettings {
 /// Why a user base could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// Its file is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The NWAuth files.
     #[error(transparent)]
     NwAuth(#[from] nwauth::OpenError),
@@ -59,14 +90,22 @@ pub enum OpenError {
 /// The user bases that there are, in process.
 pub const SOURCES: &[SourceKind] = &[SourceKind {
     name: "nwauth",
+    program: "nwauth",
     summary: "NWAuth: the text files nwauth.txt and nwauth.add",
-    open: open_nwauth,
+    file: None,
+    open: |settings| Box::pin(async { open_nwauth(settings) }),
 }];
 
-/// The kind of this name; case does not matter.
+/// The kind that `authent_method` calls so; case does not matter.
 #[must_use]
 pub fn source(name: &str) -> Option<&'static SourceKind> {
     SOURCES.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
+}
+
+/// The kind whose program is called so.
+#[must_use]
+pub fn program(name: &str) -> Option<&'static SourceKind> {
+    SOURCES.iter().find(|kind| kind.program == name)
 }
 
 fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
@@ -81,19 +120,32 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_source_is_found_by_its_name_and_opens() {
+    #[tokio::test]
+    async fn a_source_is_found_by_its_name_and_opens() {
         let home = tempfile::tempdir().expect("a directory");
         let settings = SourceSettings {
+            file: PathBuf::new(),
+            launcher: Vec::new(),
             directory: home.path().to_owned(),
             scheme: Scheme::Ssha256,
             read_only: false,
             journal_limit: None,
         };
         let kind = source("NWAuth").expect("a kind");
-        assert!((kind.open)(&settings).is_ok());
+        assert!((kind.open)(&settings).await.is_ok());
         let nowhere = SourceSettings { directory: home.path().join("missing"), ..settings };
-        assert!((kind.open)(&nowhere).is_err());
+        assert!((kind.open)(&nowhere).await.is_err());
         assert!(source("oracle").is_none());
+        assert!(program("nwauth").is_some());
+    }
+
+    #[test]
+    fn every_method_but_external_has_its_source_once() {
+        for kind in SOURCES {
+            let same = SOURCES
+                .iter()
+                .filter(|other| other.name == kind.name || other.program == kind.program);
+            assert_eq!(same.count(), 1, "{}", kind.name);
+        }
     }
 }

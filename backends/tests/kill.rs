@@ -12,11 +12,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use dmail_backends::nwauth::{NwAuth, NwAuthConfig};
-use dmail_backends::schemes::Scheme;
 use dmail_core::{
     Action, AuthRequest, Authenticator, Change, Info, Origin, Outcome, Secret, Service, Username,
     Verdict,
 };
+use dmail_schemes::Scheme;
 
 /// Names the writer and the directory: `w0 /tmp/x`.
 const WRITER: &str = "DMAIL_KILL_WRITER";

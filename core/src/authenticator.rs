@@ -1,10 +1,12 @@
 //! The one trait of the gateway.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use crate::{AuthRequest, Change, Outcome, Rejection, Search, SearchOutcome, Verdict};
+use crate::{
+    AuthRequest, Change, Outcome, Records, Rejection, Search, SearchOutcome, Username, Verdict,
+};
 
 /// Anything that can answer "who is this?": one user base, a pool of child
 /// modules, a cache in front of either, or the whole gateway.
@@ -42,6 +44,30 @@ pub trait Authenticator: Send + Sync {
         let _ = search;
         Ok(SearchOutcome::Refused(Rejection::unsupported()))
     }
+
+    /// Tells `watcher` from now on of changes that are made elsewhere, if this
+    /// source hears of any. A layer passes it on to what is beneath.
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        let _ = watcher;
+    }
+
+    /// The records themselves, if this source can hand them out and take them
+    /// in with their stored passwords (`dmail authent export` and `import`).
+    fn records(&self) -> Option<&dyn Records> {
+        None
+    }
+}
+
+/// Whoever remembers answers of a source, and must hear of changes that were
+/// not made through it: the cache.
+pub trait Watcher: Send + Sync {
+    /// The record of this user was changed or removed: nothing that is
+    /// remembered of it holds any more. The name is as this side asked it.
+    fn changed(&self, user: &Username);
+
+    /// Changes may have been missed: everything remembered until now has to be
+    /// asked again before it counts.
+    fn lost_track(&self);
 }
 
 /// A shared authenticator is one, too.
@@ -57,6 +83,14 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         (**self).search(search).await
+    }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        (**self).watch(watcher);
+    }
+
+    fn records(&self) -> Option<&dyn Records> {
+        (**self).records()
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
     serve::prepare_process();
     logging::to_terminal();
     serve::run_to_end(async {
-        let source = Source::open(&settings)?;
+        let source = Source::open(&settings).await?;
         let gateway = assemble::gateway(&settings, &source);
         let answer = question.ask(&*gateway).await;
         source.shutdown().await;

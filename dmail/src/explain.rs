@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
     serve::prepare_process();
     logging::to_terminal();
     serve::run_to_end(async {
-        let source = Source::open(&settings)?;
+        let source = Source::open(&settings).await?;
         let gateway = assemble::gateway(&settings, &source);
         let trace = Arc::new(Trace::new());
         request.trace = Some(Arc::clone(&trace));

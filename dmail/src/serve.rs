@@ -125,7 +125,7 @@ pub(crate) async fn serve(
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::other("signals"))?;
 
     check_folders(settings)?;
-    let source = Source::open(settings)?;
+    let source = Source::open(settings).await?;
     let gateway = assemble::gateway(settings, &source);
     let shutdown = Shutdown::new();
     start_servers(settings, listeners, gateway, &shutdown)?;

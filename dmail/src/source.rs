@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use dmail_authent::line::Quoting;
 use dmail_authent::pool::{Pool, PoolConfig};
-use dmail_backends::SourceSettings;
-use dmail_backends::schemes::Scheme;
+use dmail_backends::{SourceKind, SourceSettings};
 use dmail_core::Authenticator;
-use dmail_core::config::{AuthentMethod, Settings};
+use dmail_core::config::{AuthentMethod, Diagnostic, Settings};
+use dmail_schemes::Scheme;
 
 use crate::failure::Failure;
 
@@ -22,21 +22,14 @@ pub(crate) enum Source {
 
 impl Source {
     /// Opens the source. Must be called within the runtime.
-    pub(crate) fn open(settings: &Settings) -> Result<Self, Failure> {
-        match settings.authent.method {
-            AuthentMethod::Nwauth => Self::backend("nwauth", &nwauth_settings(settings)?),
-            AuthentMethod::External => {
-                Ok(Self::Modules(Arc::new(Pool::start(pool_config(settings)?))))
-            }
+    pub(crate) async fn open(settings: &Settings) -> Result<Self, Failure> {
+        let method = settings.authent.method;
+        if method == AuthentMethod::External {
+            return Ok(Self::Modules(Arc::new(Pool::start(pool_config(settings)?))));
         }
-    }
-
-    /// Opens the backend of this name.
-    fn backend(name: &'static str, settings: &SourceSettings) -> Result<Self, Failure> {
-        let kind = dmail_backends::source(name)
-            .ok_or_else(|| Failure::Other(format!("the {name} backend is not built in")))?;
-        let backend = (kind.open)(settings).map_err(Failure::other("cannot open the user base"))?;
-        Ok(Self::Backend(backend))
+        let kind = kind(method)?;
+        let opened = (kind.open)(&source_settings(kind, settings)?).await;
+        Ok(Self::Backend(opened.map_err(Failure::other("cannot open the user base"))?))
     }
 
     /// Whether it is told clients' addresses and may decide by them.
@@ -59,13 +52,34 @@ impl Source {
     }
 }
 
-/// The settings of the NWAuth base.
-fn nwauth_settings(settings: &Settings) -> Result<SourceSettings, Failure> {
+/// The kind of source that a method other than `external` means.
+fn kind(method: AuthentMethod) -> Result<&'static SourceKind, Failure> {
+    let missing = || Failure::Other(format!("the {} backend is not built in", method.name()));
+    dmail_backends::source(method.name()).ok_or_else(missing)
+}
+
+/// All that is wrong with the file of the user base, if it has one.
+pub(crate) fn check(settings: &Settings) -> Result<Vec<Diagnostic>, Failure> {
+    if settings.authent.method == AuthentMethod::External {
+        return Ok(Vec::new());
+    }
+    let kind = kind(settings.authent.method)?;
+    Ok(match kind.file {
+        Some(file) => (file.check)(&source_settings(kind, settings)?.file),
+        None => Vec::new(),
+    })
+}
+
+fn source_settings(kind: &SourceKind, settings: &Settings) -> Result<SourceSettings, Failure> {
     let nwauth = &settings.nwauth;
     let scheme = Scheme::parse(nwauth.scheme).ok_or_else(|| {
         Failure::Other(format!("nwauth_scheme {} is not built in", nwauth.scheme))
     })?;
+    let usual = kind.file.map_or("", |file| file.vocabulary.file);
+    let beside = || settings.server.dsmtp_path.join(usual);
     Ok(SourceSettings {
+        file: settings.authent.ini.clone().unwrap_or_else(beside),
+        launcher: launcher()?,
         directory: nwauth.path.clone(),
         scheme,
         read_only: nwauth.readonly,

@@ -53,7 +53,7 @@ async fn prepare(
     settings: &Settings,
     listeners: &Listeners,
 ) -> Result<String, Failure> {
-    let source = Source::open(settings)?;
+    let source = Source::open(settings).await?;
     let gateway = assemble::gateway(settings, &source);
     let password = home.add_demo(settings, &gateway).await?;
     let messages = home::demo_messages(settings, &gateway).await;

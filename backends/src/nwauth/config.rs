@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::NamePolicy;
-use crate::schemes::Scheme;
+use dmail_schemes::Scheme;
 
 /// The settings of one NWAuth base.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use super::listing::Query;
 use super::record::{Line, Record};
 use super::store::{Edit, EditAction, Edited};
 use super::{NwAuth, StoreError};
-use crate::schemes::{self, SchemeError};
+use dmail_schemes::SchemeError;
 
 /// Records changed with one append.
 const BATCH: u64 = 1_000;
@@ -48,7 +48,7 @@ impl NwAuth {
     /// If the base is read-only or cannot be written.
     pub fn generate(&self, last: u64) -> Result<u64, MaintenanceError> {
         self.may_write()?;
-        let hash = schemes::hash(self.hasher.scheme(), &Secret::new(GENERATED_PASSWORD))?;
+        let hash = dmail_schemes::hash(self.hasher.scheme(), &Secret::new(GENERATED_PASSWORD))?;
         let hash = Zeroizing::new(hash.into_bytes());
         let mut next = 0;
         while next <= last {
@@ -77,10 +77,10 @@ impl NwAuth {
         let mut edits = Vec::new();
         for record in self.clear_records(whose)? {
             let stored = record.stored();
-            let Some(clear) = schemes::clear_text(&stored) else {
+            let Some(clear) = dmail_schemes::clear_text(&stored) else {
                 continue;
             };
-            let hash = schemes::hash(self.hasher.scheme(), &Secret::new(clear.as_bytes()))?;
+            let hash = dmail_schemes::hash(self.hasher.scheme(), &Secret::new(clear.as_bytes()))?;
             edits.push(Edit {
                 name: record.name,
                 action: EditAction::Rehash {
@@ -114,9 +114,8 @@ impl NwAuth {
 
 fn is_clear(line: Line<'_>) -> bool {
     match line {
-        Line::User { hash, .. } => {
-            std::str::from_utf8(hash).is_ok_and(|stored| schemes::clear_text(stored).is_some())
-        }
+        Line::User { hash, .. } => std::str::from_utf8(hash)
+            .is_ok_and(|stored| dmail_schemes::clear_text(stored).is_some()),
         _ => false,
     }
 }

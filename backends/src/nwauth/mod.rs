@@ -49,10 +49,10 @@ pub use error::StoreError;
 pub use maintenance::{Encrypt, MaintenanceError};
 pub use names::{DEFAULT_BAD_CHARACTERS, NameFault, NamePolicy};
 
-use crate::hasher::Hasher;
-use crate::lane::Lane;
-use crate::schemes::SchemeError;
 use directory::Directory;
+use dmail_schemes::SchemeError;
+use dmail_schemes::hasher::Hasher;
+use dmail_schemes::lane::Lane;
 use listing::{Listing, Query};
 use record::Record;
 use store::{Edit, EditAction, Edited, Store};

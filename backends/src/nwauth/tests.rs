@@ -5,7 +5,7 @@ use std::path::Path;
 use dmail_core::{Origin, Service, UnavailableKind};
 
 use super::*;
-use crate::schemes::Scheme;
+use dmail_schemes::Scheme;
 
 fn origin() -> Origin {
     Origin::local(Service::Line)

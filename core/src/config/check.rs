@@ -22,13 +22,19 @@ pub(super) fn authent(authent: &AuthentSettings, given: &mut Given<'_>) {
             "`authent_method external` needs a module to ask",
             "add a line such as: authent_process /usr/local/dmail/myauth",
         ),
-        (AuthentMethod::Nwauth, Some(_)) => given.report(
-            Warning,
-            &names,
-            "`authent_process` is not used, for `authent_method` is nwauth",
-            "to ask the module: authent_method external",
-        ),
-        _ => {}
+        (AuthentMethod::External, Some(_)) | (_, None) => {}
+        (other, Some(_)) => {
+            let other = other.name();
+            let message = format!("`authent_process` is not used, for `authent_method` is {other}");
+            given.report(Warning, &names, &message, "to ask the module: authent_method external");
+        }
+    }
+    if given.is_set("authent_ini")
+        && matches!(authent.method, AuthentMethod::External | AuthentMethod::Nwauth)
+    {
+        let name = authent.method.name();
+        let message = format!("`authent_ini` is not used, for `authent_method` is {name}");
+        given.report(Warning, &["authent_ini"], &message, "the settings are in this file");
     }
 }
 

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::place::Place;
-use super::syntax::{Document, Entry};
-use super::table::{Row, Unset, row};
+use super::syntax::Entry;
+use super::table::{Row, Unset, Vocabulary};
 use super::unknown;
 use super::value::{Fault, Kind, Value};
 
 /// What the files set, by name.
-pub(super) struct Given<'a> {
+pub struct Given<'a> {
     main: Arc<Path>,
+    vocabulary: &'a Vocabulary,
     by_name: HashMap<&'a str, Vec<&'a Entry>>,
     /// Settings whose value is not to be believed: a default stands in for it.
     faulty: HashSet<&'static str>,
@@ -22,17 +23,18 @@ pub(super) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// Sorts the entries of `document` and warns of those without a meaning.
-    pub(super) fn new(document: &'a Document) -> Self {
+    /// Sorts `entries` of the file `main` and warns of those without a meaning.
+    pub(super) fn new(main: &Arc<Path>, entries: &'a [Entry], vocabulary: &'a Vocabulary) -> Self {
         let mut given = Self {
-            main: Arc::clone(&document.main),
+            main: Arc::clone(main),
+            vocabulary,
             by_name: HashMap::new(),
             faulty: HashSet::new(),
             diagnostics: Vec::new(),
         };
-        for entry in &document.entries {
-            if row(&entry.name).is_none() {
-                given.diagnostics.push(unknown::warning(entry));
+        for entry in entries {
+            if vocabulary.row(&entry.name).is_none() {
+                given.diagnostics.push(unknown::warning(entry, vocabulary));
             }
             given.by_name.entry(&entry.name).or_default().push(entry);
         }
@@ -46,11 +48,11 @@ impl<'a> Given<'a> {
 
     /// The value of a setting that always has one. `None` if it has not, which
     /// has been reported.
-    pub(super) fn one<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<T> {
+    pub fn one<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<T> {
         match self.only_entry(name) {
             Some(entry) => self.read(name, kind, entry).or_else(|| self.default(name, kind)),
             None => {
-                if known(name).default == Unset::Compulsory {
+                if self.known(name).default == Unset::Compulsory {
                     self.missing(name);
                 }
                 self.default(name, kind)
@@ -59,7 +61,7 @@ impl<'a> Given<'a> {
     }
 
     /// The value of a setting that may be nothing.
-    pub(super) fn optional<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<Option<T>> {
+    pub fn optional<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<Option<T>> {
         match self.only_entry(name) {
             Some(entry) => Some(self.read(name, kind, entry)),
             None => Some(None),
@@ -67,10 +69,10 @@ impl<'a> Given<'a> {
     }
 
     /// The values of a setting that several lines may set.
-    pub(super) fn many<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<Vec<T>> {
+    pub fn many<T>(&mut self, name: &'static str, kind: &Kind<T>) -> Option<Vec<T>> {
         let entries = self.entries(name);
         if entries.is_empty() {
-            if known(name).default == Unset::Compulsory {
+            if self.known(name).default == Unset::Compulsory {
                 self.missing(name);
             }
             return Some(self.default(name, kind).into_iter().collect());
@@ -79,24 +81,24 @@ impl<'a> Given<'a> {
     }
 
     /// Where the lines that set `name` have their values.
-    pub(super) fn places(&self, name: &str) -> Vec<Place> {
+    pub fn places(&self, name: &str) -> Vec<Place> {
         self.entries(name).into_iter().map(|entry| entry.value_place.clone()).collect()
     }
 
     /// Whether a line sets `name`.
-    pub(super) fn is_set(&self, name: &str) -> bool {
+    pub fn is_set(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
     /// Whether the values of all `names` are what was meant, so that it makes
     /// sense to compare them.
-    pub(super) fn are_sound(&self, names: &[&str]) -> bool {
+    pub fn are_sound(&self, names: &[&str]) -> bool {
         names.iter().all(|name| !self.faulty.contains(name))
     }
 
     /// Reports a contradiction: at the value of the first of `names` that a
     /// line sets, else about the file.
-    pub(super) fn report(&mut self, severity: Severity, names: &[&str], message: &str, help: &str) {
+    pub fn report(&mut self, severity: Severity, names: &[&str], message: &str, help: &str) {
         let place = names.iter().find_map(|name| self.places(name).pop());
         match place {
             Some(place) => self.report_at(severity, &place, message, help),
@@ -108,19 +110,13 @@ impl<'a> Given<'a> {
     }
 
     /// Reports a contradiction in one line.
-    pub(super) fn report_at(
-        &mut self,
-        severity: Severity,
-        place: &Place,
-        message: &str,
-        help: &str,
-    ) {
+    pub fn report_at(&mut self, severity: Severity, place: &Place, message: &str, help: &str) {
         let diagnostic = Diagnostic::at(severity, place.clone(), message);
         self.diagnostics.push(diagnostic.help(help));
     }
 
     /// Reports a contradiction between two lines.
-    pub(super) fn clash(&mut self, place: &Place, message: &str, other: &Place, label: &str) {
+    pub fn clash(&mut self, place: &Place, message: &str, other: &Place, label: &str) {
         let diagnostic =
             Diagnostic::at(Severity::Error, place.clone(), message).related(other.clone(), label);
         self.diagnostics.push(diagnostic);
@@ -148,7 +144,7 @@ impl<'a> Given<'a> {
             Err(fault) => {
                 self.faulty.insert(name);
                 let expects = &kind.expects;
-                self.diagnostics.push(bad_value(known(name), expects, entry, fault));
+                self.diagnostics.push(bad_value(self.known(name), expects, entry, fault));
                 None
             }
         }
@@ -156,7 +152,7 @@ impl<'a> Given<'a> {
 
     /// What a setting is without a line of its own, or with a bad one.
     fn default<T>(&self, name: &str, kind: &Kind<T>) -> Option<T> {
-        match known(name).default {
+        match self.known(name).default {
             Unset::Compulsory | Unset::Nothing(_) => None,
             Unset::Value(text) => kind.read(&Value { text, place: None }).ok(),
             Unset::SameAs(other) => match self.entries(other).first() {
@@ -166,19 +162,19 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// The row of a setting that the code asks for.
+    fn known(&self, name: &str) -> &'static Row {
+        self.vocabulary.row(name).expect("only settings of the table are asked for")
+    }
+
     fn missing(&mut self, name: &'static str) {
         self.faulty.insert(name);
         let message = format!("`{name}` is not set, and has no default");
-        let help = format!("add a line such as: {}", known(name).example);
+        let help = format!("add a line such as: {}", self.known(name).example);
         let main = Arc::clone(&self.main);
         let error = Diagnostic::about(Severity::Error, main, message).help(help);
         self.diagnostics.push(error);
     }
-}
-
-/// The row of a setting that the code asks for.
-fn known(name: &str) -> &'static Row {
-    row(name).expect("only settings of the table are asked for")
 }
 
 fn read_entry<T>(kind: &Kind<T>, entry: &Entry) -> Result<T, Fault> {

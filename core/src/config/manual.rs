@@ -1,19 +1,14 @@
-//! The manual of dmail.conf, printed from the table.
+//! The manual of a configuration file, printed from its table.
 
 use std::fmt::Write;
 
-use super::settings::GROUPS;
-use super::table::{Row, Unset};
-use super::unknown::NOT_USED_YET;
-
-/// How the file is written; also the text of the module's documentation.
-const INTRODUCTION: &str = include_str!("introduction.md");
+use super::table::{Row, Unset, Vocabulary};
 
 /// All settings, as plain text for a terminal.
 #[must_use]
-pub fn manual() -> String {
+pub fn manual(vocabulary: &Vocabulary) -> String {
     let mut text = String::new();
-    for group in GROUPS {
+    for group in vocabulary.groups {
         let title = group.title.to_uppercase();
         put(&mut text, format_args!("{title}\n\n{}\n", paragraphs(group.about, "  ")));
         for row in group.rows {
@@ -37,18 +32,21 @@ pub fn entry(row: &Row) -> String {
 
 /// The whole manual in Markdown.
 #[must_use]
-pub fn manual_markdown() -> String {
-    let mut text = format!("# dmail.conf\n\n{INTRODUCTION}");
-    for group in GROUPS {
+pub fn manual_markdown(vocabulary: &Vocabulary) -> String {
+    let Vocabulary { file, introduction, .. } = vocabulary;
+    let mut text = format!("# {file}\n\n{introduction}");
+    for group in vocabulary.groups {
         let about = paragraphs(group.about, "");
         put(&mut text, format_args!("\n## {}\n\n{about}", group.title));
         for row in group.rows {
             markdown_entry(&mut text, row);
         }
     }
-    put(&mut text, format_args!("\n## Settings of the original that are not used yet\n\n"));
-    put(&mut text, format_args!("A line with one of these has no effect and gives a warning.\n\n"));
-    put(&mut text, format_args!("{}\n", NOT_USED_YET.join(", ")));
+    if !vocabulary.not_used.is_empty() {
+        put(&mut text, format_args!("\n## Settings of the original that are not used yet\n\n"));
+        let about = "A line with one of these has no effect and gives a warning.";
+        put(&mut text, format_args!("{about}\n\n{}\n", vocabulary.not_used.join(", ")));
+    }
     text
 }
 
@@ -91,13 +89,13 @@ fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 mod tests {
     use std::path::Path;
 
-    use super::super::table::{row, rows};
+    use super::super::DMAIL_CONF;
     use super::*;
 
     #[test]
     fn the_documentation_is_the_manual() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dmail.conf.md");
-        let manual = manual_markdown();
+        let manual = manual_markdown(&DMAIL_CONF);
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(&file, &manual).expect("docs can be written");
         }
@@ -107,27 +105,27 @@ mod tests {
 
     #[test]
     fn a_setting_says_what_it_takes_and_what_it_is_without_a_line() {
-        let number = row("authent_number").expect("a setting");
+        let number = DMAIL_CONF.row("authent_number").expect("a setting");
         assert_eq!(
             entry(number),
             "  authent_number (a number from 1 to 256; default 2)\n\
              \x20     How many copies of the module run. Each answers one question at a\n\
              \x20     time.\n\n      Example: authent_number 4\n"
         );
-        let vdomain = row("vdomain").expect("a setting");
+        let vdomain = DMAIL_CONF.row("vdomain").expect("a setting");
         assert!(entry(vdomain).contains("default: none, no virtual domains; may be repeated"));
-        assert!(manual().contains("\n  log_path ("));
+        assert!(manual(&DMAIL_CONF).contains("\n  log_path ("));
     }
 
     #[test]
     fn every_setting_has_a_meaning_and_an_example_of_itself() {
-        let mut names: Vec<&str> = rows().map(|row| row.name).collect();
-        for row in rows() {
+        let mut names: Vec<&str> = DMAIL_CONF.rows().map(|row| row.name).collect();
+        for row in DMAIL_CONF.rows() {
             assert!(row.meaning.trim().ends_with('.'), "{}", row.name);
             assert_eq!(row.example.split(' ').next(), Some(row.name));
         }
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), rows().count(), "a name stands in the table twice");
+        assert_eq!(names.len(), DMAIL_CONF.rows().count(), "a name stands in the table twice");
     }
 }

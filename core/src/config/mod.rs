@@ -1,4 +1,5 @@
-//! dmail.conf: text becomes typed settings, or all that is wrong with it.
+//! dmail.conf and its like: text becomes typed settings, or all that is wrong
+//! with it.
 //!
 //! ```text
 //!   text ──syntax──▶ entries ──given, value──▶ settings ──check──▶ Settings
@@ -8,7 +9,9 @@
 //!
 //! No file is opened here: [`load`] is given a function that reads one. All
 //! mistakes are found in one go, each with its file, line and column. The
-//! manual is printed from the same table that the settings are made from.
+//! manual is printed from the same table that the settings are made from. A
+//! user base with a file of its own declares its table with
+//! [`settings!`](crate::settings) and reads it with [`load_with`].
 //!
 //! # The file
 //!
@@ -24,47 +27,59 @@ mod suggest;
 mod syntax;
 mod table;
 mod unknown;
-mod value;
+pub mod value;
 mod vdomain;
 
 use std::io;
 use std::path::Path;
 
 pub use diagnostic::{Diagnostic, Severity, render_all};
+pub use given::Given;
 pub use manual::{entry, manual, manual_markdown};
 pub use place::Place;
 pub use settings::{
-    AuthentMethod, AuthentSettings, CacheSettings, DomainSettings, DropSettings, LockMethod,
-    LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings, SmtpSettings,
+    AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DomainSettings, DropSettings,
+    LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings, SmtpSettings,
     ThrottleSettings,
 };
-pub use table::{Group, Row, Unset, row, rows};
+pub use table::{Group, Row, Unset, Vocabulary};
 pub use value::{CommandLine, Listen, SetBy};
 pub use vdomain::{Selector, VirtualDomain};
 
 /// What [`load`] found.
 #[derive(Debug, Clone)]
-pub struct Loaded {
+pub struct Loaded<T = Settings> {
     /// The settings; `None` if there is an error among the diagnostics.
-    pub settings: Option<Settings>,
+    pub settings: Option<T>,
     /// Warnings and errors, in the order of the lines that they are about.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads the configuration in `path` and the files that it includes, by means
-/// of `read`.
+/// Reads dmail.conf in `path` and the files that it includes, by means of
+/// `read`.
 ///
 /// Everything that is wrong is in the result; nothing stops at the first
 /// mistake.
 pub fn load(path: &Path, read: &mut dyn FnMut(&Path) -> io::Result<String>) -> Loaded {
+    load_with(path, read, &DMAIL_CONF, Settings::build)
+}
+
+/// Reads a file of the same syntax with settings of its own: those of
+/// `vocabulary`, which `build` takes.
+pub fn load_with<T>(
+    path: &Path,
+    read: &mut dyn FnMut(&Path) -> io::Result<String>,
+    vocabulary: &Vocabulary,
+    build: impl FnOnce(&mut Given<'_>) -> Option<T>,
+) -> Loaded<T> {
     let mut document = syntax::read(path, read);
     let mut diagnostics = std::mem::take(&mut document.diagnostics);
     // Of a file that is not there, it would be silly to say what it lacks.
     if document.is_unread {
         return Loaded { settings: None, diagnostics };
     }
-    let mut given = given::Given::new(&document);
-    let settings = Settings::build(&mut given);
+    let mut given = Given::new(&document.main, &document.entries, vocabulary);
+    let settings = build(&mut given);
     diagnostics.extend(given.into_diagnostics());
     diagnostics.sort_by_key(|diagnostic| {
         let order = diagnostic.place.as_ref().map(|place| place.order);
@@ -74,6 +89,38 @@ pub fn load(path: &Path, read: &mut dyn FnMut(&Path) -> io::Result<String>) -> L
         settings: settings.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)),
         diagnostics,
     }
+}
+
+/// A configuration that cannot be used: all that is wrong with it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", render_all(.0, false).trim_end())]
+pub struct ConfigError(pub Vec<Diagnostic>);
+
+impl<T> Loaded<T> {
+    /// The settings and the warnings.
+    ///
+    /// # Errors
+    ///
+    /// If there is an error among the diagnostics; all of them are in it.
+    pub fn into_result(self) -> Result<(T, Vec<Diagnostic>), ConfigError> {
+        match self.settings {
+            Some(settings) => Ok((settings, self.diagnostics)),
+            None => Err(ConfigError(self.diagnostics)),
+        }
+    }
+}
+
+/// The text of a configuration file, for the `read` of [`load`].
+///
+/// # Errors
+///
+/// If it is not UTF-8: says in which line.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::other(format!("line {line} is not UTF-8"))
+    })
 }
 
 #[cfg(test)]

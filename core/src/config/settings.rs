@@ -23,7 +23,8 @@ pub use smtp::SmtpSettings;
 
 use super::check;
 use super::given::Given;
-use super::table::Group;
+use super::table::Vocabulary;
+use super::unknown::NOT_USED_YET;
 
 /// Everything that dmail.conf says.
 #[derive(Debug, Clone)]
@@ -48,18 +49,23 @@ pub struct Settings {
     pub pop: PopSettings,
 }
 
-/// The whole table, in the order of the manual.
-pub(super) const GROUPS: &[Group] = &[
-    ServerSettings::GROUP,
-    DomainSettings::GROUP,
-    DropSettings::GROUP,
-    AuthentSettings::GROUP,
-    CacheSettings::GROUP,
-    ThrottleSettings::GROUP,
-    NwauthSettings::GROUP,
-    SmtpSettings::GROUP,
-    PopSettings::GROUP,
-];
+/// The vocabulary of dmail.conf.
+pub const DMAIL_CONF: Vocabulary = Vocabulary {
+    file: "dmail.conf",
+    introduction: include_str!("introduction.md"),
+    groups: &[
+        ServerSettings::GROUP,
+        DomainSettings::GROUP,
+        DropSettings::GROUP,
+        AuthentSettings::GROUP,
+        CacheSettings::GROUP,
+        ThrottleSettings::GROUP,
+        NwauthSettings::GROUP,
+        SmtpSettings::GROUP,
+        PopSettings::GROUP,
+    ],
+    not_used: NOT_USED_YET,
+};
 
 impl Settings {
     /// Takes all settings and compares those that depend on each other. A

@@ -47,15 +47,32 @@ pub struct Group {
     pub rows: &'static [Row],
 }
 
-/// The setting called `name`.
-#[must_use]
-pub fn row(name: &str) -> Option<&'static Row> {
-    rows().find(|row| row.name == name)
+/// The settings of one kind of file: what its lines may be called, and its
+/// manual.
+#[derive(Debug, Clone, Copy)]
+pub struct Vocabulary {
+    /// The name that the file usually has: the title of the manual.
+    pub file: &'static str,
+    /// How the file is written, in Markdown: the first words of the manual.
+    pub introduction: &'static str,
+    /// The settings, in the order of the manual.
+    pub groups: &'static [Group],
+    /// Settings of the original that have no effect here: a line with one of
+    /// them gives a warning that says so. Sorted.
+    pub not_used: &'static [&'static str],
 }
 
-/// All settings, in the order of the manual.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
-    super::settings::GROUPS.iter().flat_map(|group| group.rows)
+impl Vocabulary {
+    /// The setting called `name`.
+    #[must_use]
+    pub fn row(&self, name: &str) -> Option<&'static Row> {
+        self.rows().find(|row| row.name == name)
+    }
+
+    /// All settings, in the order of the manual.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> + use<> {
+        self.groups.iter().flat_map(|group| group.rows)
+    }
 }
 
 /// Declares a group of settings. A field reads
@@ -65,8 +82,9 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 /// field: Type = how("name", kind), default: Unset, example: "name value";
 /// ```
 ///
-/// in which `how` is a method of [`Given`](super::given::Given): `one` value,
+/// in which `how` is a method of [`Given`](crate::config::Given): `one` value,
 /// `optional` (an `Option`) or `many` (a `Vec`, from several lines).
+#[macro_export]
 macro_rules! settings {
     (
         title: $title:literal;
@@ -91,13 +109,13 @@ macro_rules! settings {
 
         impl $group {
             /// How the manual shows these settings.
-            pub(in $crate::config) const GROUP: $crate::config::Group = $crate::config::Group {
+            pub const GROUP: $crate::config::Group = $crate::config::Group {
                 title: $title,
                 about: concat!($($about, "\n"),*),
                 rows: &[$(
                     $crate::config::Row {
                         name: $name,
-                        repeatable: $crate::config::table::repeatable!($how),
+                        repeatable: $crate::config_repeatable!($how),
                         default: $default,
                         meaning: concat!($($meaning, "\n"),*),
                         example: $example,
@@ -108,8 +126,8 @@ macro_rules! settings {
 
             /// Takes the values of these settings; `None` if one that has no
             /// default is missing or bad, which is reported.
-            pub(in $crate::config) fn build(
-                given: &mut $crate::config::given::Given<'_>,
+            pub fn build(
+                given: &mut $crate::config::Given<'_>,
             ) -> Option<Self> {
                 // All are taken before the first `?`, so that all are judged.
                 let ($($field,)*) = ($(given.$how($name, &$kind),)*);
@@ -120,7 +138,9 @@ macro_rules! settings {
 }
 
 /// Whether a method of `Given` takes several lines.
-macro_rules! repeatable {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! config_repeatable {
     (many) => {
         true
     };
@@ -131,5 +151,3 @@ macro_rules! repeatable {
         false
     };
 }
-
-pub(super) use {repeatable, settings};

@@ -89,7 +89,7 @@ fn a_socket_remembers_the_line_that_asked_for_it() {
 
 #[test]
 fn every_example_of_the_table_is_understood() {
-    for row in rows() {
+    for row in DMAIL_CONF.rows() {
         let others: String = GOOD
             .lines()
             .filter(|line| !line.starts_with(row.name))
@@ -103,7 +103,7 @@ fn every_example_of_the_table_is_understood() {
 
 #[test]
 fn every_default_is_a_good_value() {
-    for row in rows() {
+    for row in DMAIL_CONF.rows() {
         if let Unset::Value(value) = row.default {
             let others: String = GOOD
                 .lines()
@@ -113,7 +113,7 @@ fn every_default_is_a_good_value() {
             settings(&format!("{others}{} {value}\n", row.name));
         }
         if let Unset::SameAs(other) = row.default {
-            assert!(super::row(other).is_some(), "{}", row.name);
+            assert!(DMAIL_CONF.row(other).is_some(), "{}", row.name);
         }
     }
 }
@@ -297,20 +297,6 @@ fn a_module_is_needed_to_ask_one() {
 }
 
 #[test]
-fn an_os_user_base_is_promised_and_not_unknown() {
-    let text = GOOD.replace("nwauth", "unix_user");
-    let expected = "\
-error: `authent_method` needs one of external, nwauth
- --> dmail.conf:4:16
-  |
-4 | authent_method unix_user
-  |                ^^^^^^^^^ comes with the OS users backend, which is not there yet
-  |
-  = help: for example: authent_method nwauth";
-    assert_eq!(load_text(&text).diagnostics[0].render(false), expected);
-}
-
-#[test]
 fn a_server_for_others_says_whether_plain_passwords_will_do() {
     let silent = GOOD.replace("pop_auth_plaintext false\n", "");
     let found = load_text(&silent).diagnostics;
@@ -338,7 +324,8 @@ fn the_sample_files_are_in_order() {
 
 /// Lines that begin like settings and go on as they like.
 fn lines() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = rows().map(|row| row.name).chain(["#include", "db_secret"]).collect();
+    let names: Vec<&str> =
+        DMAIL_CONF.rows().map(|row| row.name).chain(["#include", "db_secret"]).collect();
     let line = (prop::sample::select(names), "[ \t]", "(\\PC|[,.:/@*!\"0-9-]){0,20}");
     let line = line.prop_map(|(name, blank, value)| format!("{name}{blank}{value}\n"));
     prop::collection::vec(line, 0..12).prop_map(|lines| lines.concat())
@@ -355,4 +342,11 @@ proptest! {
             prop_assert_eq!(diagnostic.to_string().lines().count(), 1);
         }
     }
+}
+
+#[test]
+fn a_line_that_is_no_text_is_named() {
+    let error = text(b"host_domain a.example\n# gr\xfcn\n".to_vec()).expect_err("Latin-1");
+    assert_eq!(error.to_string(), "line 2 is not UTF-8");
+    assert_eq!(text(b"# fine\n".to_vec()).expect("UTF-8"), "# fine\n");
 }

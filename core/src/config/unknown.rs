@@ -3,7 +3,7 @@
 use super::diagnostic::{Diagnostic, Severity};
 use super::suggest::closest;
 use super::syntax::Entry;
-use super::table::{row, rows};
+use super::table::Vocabulary;
 
 /// Settings that the original suite has and this version does not use yet. A
 /// file of the original is not full of "unknown" ones.
@@ -94,26 +94,26 @@ pub(super) const NOT_USED_YET: &[&str] = &[
 ];
 
 /// The warning for a line that has no effect.
-pub(super) fn warning(entry: &Entry) -> Diagnostic {
+pub(super) fn warning(entry: &Entry, vocabulary: &Vocabulary) -> Diagnostic {
     let name = entry.name.as_str();
     let warn = |message| Diagnostic::at(Severity::Warning, entry.name_place.clone(), message);
-    if NOT_USED_YET.contains(&name) {
+    if vocabulary.not_used.contains(&name) {
         return warn(format!("`{name}` is known to the original, and not used here yet"));
     }
     let warning = warn(format!("there is no setting `{name}`; the line has no effect"));
-    match what_was_meant(name) {
+    match what_was_meant(name, vocabulary) {
         Some(help) => warning.help(help),
         None => warning,
     }
 }
 
-fn what_was_meant(name: &str) -> Option<String> {
+fn what_was_meant(name: &str, vocabulary: &Vocabulary) -> Option<String> {
     // `name=value` and `name: value` are how other programs write it.
     let word = name.split(['=', ':']).next().unwrap_or(name);
-    if word != name && row(word).is_some() {
+    if word != name && vocabulary.row(word).is_some() {
         return Some(format!("a blank ends the name: {word} …"));
     }
-    let all = rows().map(|row| row.name).chain(NOT_USED_YET.iter().copied());
+    let all = vocabulary.rows().map(|row| row.name).chain(vocabulary.not_used.iter().copied());
     closest(word, all).map(|near| format!("did you mean `{near}`?"))
 }
 
@@ -122,13 +122,13 @@ mod tests {
     use std::io;
     use std::path::Path;
 
-    use super::super::syntax;
+    use super::super::{DMAIL_CONF, syntax};
     use super::*;
 
     fn warned(line: &str) -> String {
         let mut open = |_: &Path| -> io::Result<String> { Ok(line.to_owned()) };
         let document = syntax::read(Path::new("dmail.conf"), &mut open);
-        warning(&document.entries[0]).to_string()
+        warning(&document.entries[0], &DMAIL_CONF).to_string()
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn no_setting_is_both_used_and_not_used() {
         for name in NOT_USED_YET {
-            assert!(row(name).is_none(), "{name}");
+            assert!(DMAIL_CONF.row(name).is_none(), "{name}");
         }
         assert!(NOT_USED_YET.is_sorted());
     }

@@ -14,49 +14,54 @@ use std::ops::Range;
 
 use super::place::Place;
 
-pub use command::CommandLine;
-pub(super) use command::command;
-pub use network::{Listen, SetBy};
-pub(super) use network::{addresses, domain, listen, parse_domain, user};
-pub(super) use path::{path, resolve};
-pub(super) use scalar::{number, seconds, separator, size, text};
-pub(super) use word::{boolean, word, words};
+pub use command::{CommandLine, command};
+pub use network::{Listen, SetBy, addresses, domain, listen, parse_domain, user};
+pub use path::{path, resolve};
+pub use scalar::{number, seconds, secret, separator, size, text};
+pub use word::{boolean, word, words};
 
 /// The text of a setting, and where it stands unless it is a default.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'a> {
-    pub(super) text: &'a str,
-    pub(super) place: Option<&'a Place>,
+pub struct Value<'a> {
+    /// The text, without blanks at its ends.
+    pub text: &'a str,
+    /// Where it stands; `None` for a default.
+    pub place: Option<&'a Place>,
 }
 
 /// Which part of a value is wrong, and how.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     /// In bytes of the value.
-    pub(super) at: Range<usize>,
-    pub(super) why: String,
-    pub(super) help: Option<String>,
+    pub at: Range<usize>,
+    /// What is wrong with it, in a few words.
+    pub why: String,
+    /// What to write instead, if that is not the example of the setting.
+    pub help: Option<String>,
 }
 
 impl Fault {
     /// A fault of the part `at`.
-    pub(super) fn part(at: Range<usize>, why: impl Into<String>) -> Self {
+    pub fn part(at: Range<usize>, why: impl Into<String>) -> Self {
         let why = why.into();
         Self { at, why, help: None }
     }
 
     /// A fault of all of `text`.
-    pub(super) fn whole(text: &str, why: impl Into<String>) -> Self {
+    pub fn whole(text: &str, why: impl Into<String>) -> Self {
         Self::part(0..text.len(), why)
     }
 
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    /// With this advice instead of the example of the setting.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// The same fault in a value in which this one starts at `offset`.
-    pub(super) fn moved(self, offset: usize) -> Self {
+    #[must_use]
+    pub fn moved(self, offset: usize) -> Self {
         Self { at: self.at.start + offset..self.at.end + offset, ..self }
     }
 }
@@ -64,14 +69,15 @@ impl Fault {
 type Read<T> = Box<dyn Fn(&Value<'_>) -> Result<T, Fault>>;
 
 /// A kind of value: what it looks like, and how it is read.
-pub(super) struct Kind<T> {
+pub struct Kind<T> {
     /// Completes "the setting needs …".
-    pub(super) expects: String,
+    pub expects: String,
     read: Read<T>,
 }
 
 impl<T> Kind<T> {
-    pub(super) fn new(
+    /// A kind that `expects` something and is read by `read`.
+    pub fn new(
         expects: impl Into<String>,
         read: impl Fn(&Value<'_>) -> Result<T, Fault> + 'static,
     ) -> Self {
@@ -79,13 +85,17 @@ impl<T> Kind<T> {
     }
 
     /// Reads a value, which is not empty.
-    pub(super) fn read(&self, value: &Value<'_>) -> Result<T, Fault> {
+    ///
+    /// # Errors
+    ///
+    /// If it is not of this kind.
+    pub fn read(&self, value: &Value<'_>) -> Result<T, Fault> {
         (self.read)(value)
     }
 }
 
 /// The words of a text and where they stand.
-pub(super) fn split_words(text: &str) -> Vec<(Range<usize>, &str)> {
+pub fn split_words(text: &str) -> Vec<(Range<usize>, &str)> {
     let start_of = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
     text.split_whitespace()
         .map(|word| (start_of(word)..start_of(word) + word.len(), word))

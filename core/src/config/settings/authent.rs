@@ -2,22 +2,25 @@
 //! remembered, and what happens to those who guess.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::table::Unset::{Compulsory, Nothing, SameAs, Value};
-use super::super::table::settings;
 use super::super::value::{
-    CommandLine, Fault, Kind, addresses, boolean, command, number, seconds, word,
+    CommandLine, Fault, Kind, addresses, boolean, command, number, path, seconds, word,
 };
 use crate::pattern::AddressList;
 
-settings! {
+crate::settings! {
     title: "Authentication";
     /// Every login and every local recipient is a question to one user base.
     /// These settings take effect at a restart.
     pub struct AuthentSettings {
-        /// Who knows the users. `nwauth`: the NWAuth files, read by the
-        /// servers themselves. `external`: the program of `authent_process`.
+        /// Who knows the users. `nwauth`: the NWAuth files. `ldap`, `mysql`:
+        /// such a server. `unix_user`: this machine. `dnauth`: the file
+        /// `users.dat` of DNews. `tcpauth`: a `tcpauthsvr` on another machine.
+        /// `multi`: several of these, each with rules of its own. `external`:
+        /// the program of `authent_process`.
         method: AuthentMethod = one("authent_method", method()),
             default: Compulsory, example: "authent_method nwauth";
 
@@ -28,6 +31,12 @@ settings! {
         process: Option<CommandLine> = optional("authent_process", command()),
             default: Nothing("needed by `external` only"),
             example: "authent_process /usr/local/dmail/myauth -path /etc/dmail";
+
+        /// The file with the settings of the user base itself; `nwauth` has
+        /// them here.
+        ini: Option<PathBuf> = optional("authent_ini", path()),
+            default: Nothing("`ldapauth.ini`, `mysqlauth.ini` … in the folder of `dsmtp_path`"),
+            example: "authent_ini /etc/dmail/ldapauth.ini";
 
         /// How many copies of the module run. Each answers one question at a
         /// time.
@@ -71,7 +80,7 @@ settings! {
     }
 }
 
-settings! {
+crate::settings! {
     title: "Remembered answers";
     /// Only good passwords are remembered, never bad ones, and never the
     /// password itself. A password that is not remembered always reaches the
@@ -98,7 +107,7 @@ settings! {
     }
 }
 
-settings! {
+crate::settings! {
     title: "Throttling";
     /// A client that tries many different passwords is slowed down, and then
     /// refused for a while. One wrong password again and again is a phone with
@@ -136,23 +145,41 @@ impl ThrottleSettings {
 /// Who knows the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthentMethod {
+    /// The file of DNews.
+    Dnauth,
     /// A module: a program that speaks the line protocol.
     External,
+    /// An LDAP directory.
+    Ldap,
+    /// Several sources and their rules.
+    Multi,
+    /// A table of a MySQL or MariaDB server.
+    Mysql,
     /// The NWAuth files, in this process.
     Nwauth,
+    /// The daemon of another machine.
+    Tcpauth,
+    /// The users of the operating system.
+    UnixUser,
 }
 
 impl AuthentMethod {
-    const WORDS: [(&'static str, Self); 2] =
-        [("external", Self::External), ("nwauth", Self::Nwauth)];
+    const WORDS: [(&'static str, Self); 8] = [
+        ("nwauth", Self::Nwauth),
+        ("ldap", Self::Ldap),
+        ("mysql", Self::Mysql),
+        ("unix_user", Self::UnixUser),
+        ("dnauth", Self::Dnauth),
+        ("tcpauth", Self::Tcpauth),
+        ("multi", Self::Multi),
+        ("external", Self::External),
+    ];
 
     /// The word in the file.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::External => "external",
-            Self::Nwauth => "nwauth",
-        }
+        let word = Self::WORDS.iter().find(|(_, method)| *method == self);
+        word.expect("every method has its word").0
     }
 }
 
@@ -161,10 +188,6 @@ fn method() -> Kind<AuthentMethod> {
     let known = word(&AuthentMethod::WORDS);
     let expects = known.expects.clone();
     Kind::new(expects, move |value| match value.text {
-        "unix_user" => {
-            let why = "comes with the OS users backend, which is not there yet";
-            Err(Fault::whole(value.text, why))
-        }
         "nt_user" => Err(Fault::whole(value.text, "asks Windows, and this is Unix")),
         _ => known.read(value),
     })
@@ -176,13 +199,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_that_is_missing_here_says_when_it_comes() {
+    fn a_method_that_is_missing_here_says_why() {
         let kind = method();
         assert_eq!(read(&kind, "external"), Ok(AuthentMethod::External));
-        assert_eq!(read(&kind, "nwauth"), Ok(AuthentMethod::Nwauth));
-        let why = "comes with the OS users backend, which is not there yet";
-        refuses(&kind, "unix_user", 0..9, why);
+        assert_eq!(read(&kind, "unix_user"), Ok(AuthentMethod::UnixUser));
         refuses(&kind, "nt_user", 0..7, "asks Windows, and this is Unix");
-        refuses(&kind, "ldap", 0..4, "not one of the words known here");
+        refuses(&kind, "odbc", 0..4, "not one of the words known here");
     }
 }

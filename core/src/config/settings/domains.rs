@@ -1,12 +1,11 @@
 //! Which mail domains are ours.
 
 use super::super::table::Unset::{Compulsory, Nothing, Value};
-use super::super::table::settings;
 use super::super::value::{boolean, domain, separator};
 use super::super::vdomain::{VirtualDomain, vdomain};
 use crate::Domain;
 
-settings! {
+crate::settings! {
     title: "Domains";
     /// Mail for a domain that is neither a `host_domain` nor a `vdomain` is not
     /// for users of this machine.

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::table::Unset::{Compulsory, Nothing, Value};
-use super::super::table::settings;
 use super::super::value::{boolean, path, seconds, size, word, words};
 use crate::HashSpool;
 
-settings! {
+crate::settings! {
     title: "Drop files";
     /// A drop file holds the mail of one user until it is collected.
     pub struct DropSettings {

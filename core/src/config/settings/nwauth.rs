@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use super::super::table::Unset::{Nothing, SameAs, Value};
-use super::super::table::settings;
 use super::super::value::{boolean, path, size, word};
 
-settings! {
+crate::settings! {
     title: "NWAuth";
     /// The user base of `authent_method nwauth`: the file `nwauth.txt` and its
     /// journal `nwauth.add`.

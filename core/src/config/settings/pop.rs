@@ -4,11 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::table::Unset::{Nothing, Value};
-use super::super::table::settings;
 use super::super::value::{Listen, addresses, boolean, listen, number, seconds};
 use crate::pattern::AddressList;
 
-settings! {
+crate::settings! {
     title: "DPOP";
     /// The server that users collect their mail from.
     pub struct PopSettings {

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::table::Unset::{Compulsory, SameAs, Value};
-use super::super::table::settings;
 use super::super::value::{number, path, seconds, word};
 
-settings! {
+crate::settings! {
     title: "Folders, log and common limits";
     /// These hold for all servers.
     pub struct ServerSettings {

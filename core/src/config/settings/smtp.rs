@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::table::Unset::{Nothing, Value};
-use super::super::table::settings;
 use super::super::value::{Listen, addresses, boolean, listen, number, seconds, text, user};
 use crate::Username;
 use crate::pattern::AddressList;
 
-settings! {
+crate::settings! {
     title: "DSMTP";
     /// The server that takes mail.
     pub struct SmtpSettings {

@@ -27,7 +27,7 @@ impl fmt::Debug for CommandLine {
 }
 
 /// A program with arguments.
-pub(in super::super) fn command() -> Kind<CommandLine> {
+pub fn command() -> Kind<CommandLine> {
     Kind::new("a program and its arguments", read)
 }
 

@@ -97,7 +97,7 @@ impl fmt::Display for Listen {
 }
 
 /// A port on all addresses, or on one.
-pub(in super::super) fn listen(setting: &'static str) -> Kind<Listen> {
+pub fn listen(setting: &'static str) -> Kind<Listen> {
     let expects = "a port, `address:port` or `[IPv6 address]:port`";
     Kind::new(expects, move |value| {
         let (address, port) = socket(value.text)?;
@@ -134,11 +134,16 @@ fn socket(text: &str) -> Result<(Option<IpAddr>, u16), Fault> {
 }
 
 /// A mail domain.
-pub(in super::super) fn domain() -> Kind<Domain> {
+pub fn domain() -> Kind<Domain> {
     Kind::new("a domain such as corp.example", |value| parse_domain(value.text))
 }
 
-pub(in super::super) fn parse_domain(text: &str) -> Result<Domain, Fault> {
+/// Reads a mail domain.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn parse_domain(text: &str) -> Result<Domain, Fault> {
     Domain::parse(text).map_err(|error| {
         let fault = Fault::whole(text, error.to_string());
         if text.contains(',') { fault.help("several domains are several lines") } else { fault }
@@ -146,7 +151,7 @@ pub(in super::super) fn parse_domain(text: &str) -> Result<Domain, Fault> {
 }
 
 /// A user of ours, with the domain.
-pub(in super::super) fn user() -> Kind<Username> {
+pub fn user() -> Kind<Username> {
     Kind::new("a user such as ann@corp.example", |value| {
         let user = Username::parse(value.text.as_bytes())
             .map_err(|error| Fault::whole(value.text, error.to_string()))?;
@@ -158,7 +163,7 @@ pub(in super::super) fn user() -> Kind<Username> {
 }
 
 /// A comma list of address patterns.
-pub(in super::super) fn addresses() -> Kind<AddressList> {
+pub fn addresses() -> Kind<AddressList> {
     let expects = "a comma list of addresses, networks and patterns";
     Kind::new(expects, |value| {
         AddressList::parse(value.text).map_err(|error| Fault::part(error.at, error.why))

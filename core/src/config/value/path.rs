@@ -7,14 +7,18 @@ use super::{Fault, Kind, Value};
 
 /// A file or folder. A name that does not start with `/` counts from the
 /// folder of the file that the setting stands in.
-pub(in super::super) fn path() -> Kind<PathBuf> {
+pub fn path() -> Kind<PathBuf> {
     Kind::new("the name of a file or folder, without blanks", |value| {
         resolve(value.text, value.place)
     })
 }
 
 /// `text` as a path, seen from the file of `place`.
-pub(in super::super) fn resolve(text: &str, place: Option<&Place>) -> Result<PathBuf, Fault> {
+///
+/// # Errors
+///
+/// If it is not written as paths are.
+pub fn resolve(text: &str, place: Option<&Place>) -> Result<PathBuf, Fault> {
     if let Some(at) = text.find(char::is_whitespace) {
         return Err(Fault::part(at..text.len(), "a path has no blanks"));
     }

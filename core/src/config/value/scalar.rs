@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Fault, Kind};
+use crate::Secret;
 
 const KIB: u64 = 1024;
 
 /// A whole number in decimal digits.
-pub(in super::super) fn number<T>(range: RangeInclusive<T>) -> Kind<T>
+pub fn number<T>(range: RangeInclusive<T>) -> Kind<T>
 where
     T: TryFrom<u64> + PartialOrd + Display + Copy + 'static,
 {
@@ -29,7 +30,7 @@ where
 }
 
 /// A number of bytes; `K`, `M` and `G` are powers of 1024.
-pub(in super::super) fn size(range: RangeInclusive<u64>) -> Kind<u64> {
+pub fn size(range: RangeInclusive<u64>) -> Kind<u64> {
     let (first, last) = (size_text(*range.start()), size_text(*range.end()));
     let expects = format!("a size from {first} to {last}, in bytes or with K, M or G");
     Kind::new(expects, move |value| {
@@ -40,7 +41,7 @@ pub(in super::super) fn size(range: RangeInclusive<u64>) -> Kind<u64> {
 }
 
 /// A time in seconds; `s`, `m`, `h` and `d` are seconds, minutes, hours, days.
-pub(in super::super) fn seconds(range: RangeInclusive<u64>) -> Kind<Duration> {
+pub fn seconds(range: RangeInclusive<u64>) -> Kind<Duration> {
     let (first, last) = (range.start(), range.end());
     let expects = format!("a time from {first} to {last} seconds, or with m, h or d");
     Kind::new(expects, move |value| {
@@ -52,7 +53,7 @@ pub(in super::super) fn seconds(range: RangeInclusive<u64>) -> Kind<Duration> {
 }
 
 /// One character that may join two parts of a user name.
-pub(in super::super) fn separator() -> Kind<char> {
+pub fn separator() -> Kind<char> {
     Kind::new("one character: `_`, `-`, `.`, `+` or `=`", |value| {
         let mut characters = value.text.chars();
         match (characters.next(), characters.next()) {
@@ -63,7 +64,7 @@ pub(in super::super) fn separator() -> Kind<char> {
 }
 
 /// Text that a protocol's reply line can carry: printable ASCII.
-pub(in super::super) fn text(max: usize) -> Kind<String> {
+pub fn text(max: usize) -> Kind<String> {
     let expects = format!("printable ASCII text of at most {max} characters");
     Kind::new(expects, move |value| {
         if let Some((at, c)) = value.text.char_indices().find(|(_, c)| !is_printable(*c)) {
@@ -74,6 +75,12 @@ pub(in super::super) fn text(max: usize) -> Kind<String> {
         }
         Ok(value.text.to_owned())
     })
+}
+
+/// A password of ours for another server. No message shows the value of a
+/// setting whose name speaks of a password, secret or token.
+pub fn secret() -> Kind<Secret> {
+    Kind::new("a password", |value| Ok(Secret::new(value.text.as_bytes())))
 }
 
 fn is_printable(c: char) -> bool {

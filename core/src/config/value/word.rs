@@ -4,15 +4,13 @@ use super::super::suggest::closest;
 use super::{Fault, Kind};
 
 /// One of the words of `meanings`, in either case.
-pub(in super::super) fn word<T: Copy + 'static>(meanings: &'static [(&'static str, T)]) -> Kind<T> {
+pub fn word<T: Copy + 'static>(meanings: &'static [(&'static str, T)]) -> Kind<T> {
     let names: Vec<&str> = meanings.iter().map(|(name, _)| *name).collect();
     Kind::new(listed("one of", &names), move |value| find(value.text, meanings))
 }
 
 /// A comma list of the words of `meanings`, each once at most.
-pub(in super::super) fn words<T: Copy + 'static>(
-    meanings: &'static [(&'static str, T)],
-) -> Kind<Vec<T>> {
+pub fn words<T: Copy + 'static>(meanings: &'static [(&'static str, T)]) -> Kind<Vec<T>> {
     let names: Vec<&str> = meanings.iter().map(|(name, _)| *name).collect();
     Kind::new(listed("a comma list of", &names), move |value| {
         let mut found: Vec<(&str, T)> = Vec::new();
@@ -30,7 +28,7 @@ pub(in super::super) fn words<T: Copy + 'static>(
 }
 
 /// Yes or no.
-pub(in super::super) fn boolean() -> Kind<bool> {
+pub fn boolean() -> Kind<bool> {
     const WORDS: [(&str, bool); 6] = [
         ("true", true),
         ("false", false),

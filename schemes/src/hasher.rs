@@ -8,7 +8,7 @@ use dmail_core::{Secret, Unavailable};
 use zeroize::Zeroizing;
 
 use crate::lane::Lane;
-use crate::schemes::{self, Scheme, SchemeError};
+use crate::{Scheme, SchemeError};
 
 /// Passwords that may wait for a core, for each core: with argon2id about two
 /// seconds of work, after which a client would have given up anyway.
@@ -35,7 +35,7 @@ impl Hasher {
         Ok(Self {
             lane: Lane::new("password hash", cores, cores * WAITING_PER_CORE),
             scheme,
-            dummy: schemes::hash(scheme, &nobodys)?.into(),
+            dummy: crate::hash(scheme, &nobodys)?.into(),
         })
     }
 
@@ -62,8 +62,8 @@ impl Hasher {
         let dummy = Arc::clone(&self.dummy);
         self.lane
             .run(move || match stored {
-                Some(stored) => schemes::verify(&stored, &secret),
-                None => schemes::verify(&dummy, &secret).map(|_| false),
+                Some(stored) => crate::verify(&stored, &secret),
+                None => crate::verify(&dummy, &secret).map(|_| false),
             })
             .await
     }
@@ -76,7 +76,7 @@ impl Hasher {
     /// cannot hold the secret.
     pub async fn hash(&self, secret: Secret) -> Result<Result<String, SchemeError>, Unavailable> {
         let scheme = self.scheme;
-        self.lane.run(move || schemes::hash(scheme, &secret)).await
+        self.lane.run(move || crate::hash(scheme, &secret)).await
     }
 }
 

@@ -25,6 +25,8 @@ mod argon;
 mod bcrypt;
 mod digest;
 mod error;
+pub mod hasher;
+pub mod lane;
 mod libcrypt;
 mod sha_crypt;
 mod stored;
