@@ -19,6 +19,8 @@ pub struct Given<'a> {
     head: Option<Place>,
     vocabulary: &'a Vocabulary,
     by_name: HashMap<&'a str, Vec<&'a Entry>>,
+    /// What only lines for all blocks set.
+    inherited: HashSet<&'a str>,
     /// Settings whose value is not to be believed: a default stands in for it.
     faulty: HashSet<&'static str>,
     diagnostics: Vec<Diagnostic>,
@@ -32,6 +34,7 @@ impl<'a> Given<'a> {
             head: None,
             vocabulary,
             by_name: HashMap::new(),
+            inherited: HashSet::new(),
             faulty: HashSet::new(),
             diagnostics: Vec::new(),
         };
@@ -54,6 +57,7 @@ impl<'a> Given<'a> {
         let is_own: HashSet<&str> = self.by_name.keys().copied().collect();
         for entry in entries.iter().filter(|entry| !is_own.contains(&*entry.name)) {
             self.by_name.entry(&entry.name).or_default().push(entry);
+            self.inherited.insert(&entry.name);
         }
     }
 
@@ -104,6 +108,12 @@ impl<'a> Given<'a> {
     /// Whether a line sets `name`.
     pub fn is_set(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
+    }
+
+    /// Whether a line of the block itself sets `name`, and not one for all
+    /// blocks.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.is_set(name) && !self.inherited.contains(name)
     }
 
     /// Whether the values of all `names` are what was meant, so that it makes

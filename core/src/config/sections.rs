@@ -69,6 +69,7 @@ fn section<'a>(
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro declares what crates export")]
 mod tests {
     use std::time::Duration;
 
