@@ -6,11 +6,13 @@
 //!                  ldap     a directory: bind, or search and compare
 //!                  mysql    a table, or statements of the site's own
 //!                  unix     PAM or shadow, in helper children
+//!                  multi    several of these, each with rules of its own
 //! ```
 //!
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
 //! crate, if it brings a library of weight) and add its line here.
 
+pub mod multi;
 pub mod nwauth;
 
 use std::ffi::OsString;
@@ -85,16 +87,39 @@ pub enum OpenError {
     /// The NWAuth files.
     #[error(transparent)]
     NwAuth(#[from] nwauth::OpenError),
+    /// A module of a chain.
+    #[error("{name} of multiauth.ini: {error}")]
+    Module {
+        /// The module.
+        name: String,
+        /// Why its user base could not be opened.
+        error: Box<Self>,
+    },
+    /// A module of a chain that names no user base.
+    #[error("{name} of multiauth.ini has neither source nor binary")]
+    Empty {
+        /// The module.
+        name: String,
+    },
 }
 
 /// The user bases that there are, in process.
-pub const SOURCES: &[SourceKind] = &[SourceKind {
-    name: "nwauth",
-    program: "nwauth",
-    summary: "NWAuth: the text files nwauth.txt and nwauth.add",
-    file: None,
-    open: |settings| Box::pin(async { open_nwauth(settings) }),
-}];
+pub const SOURCES: &[SourceKind] = &[
+    SourceKind {
+        name: "nwauth",
+        program: "nwauth",
+        summary: "NWAuth: the text files nwauth.txt and nwauth.add",
+        file: None,
+        open: |settings| Box::pin(async { open_nwauth(settings) }),
+    },
+    SourceKind {
+        name: multi::NAME,
+        program: "multiauth",
+        summary: "MultiAuth: several user bases, each with rules of its own",
+        file: Some(SourceFile { vocabulary: &multi::VOCABULARY, check: multi::check }),
+        open: |settings| Box::pin(multi::open(settings)),
+    },
+];
 
 /// The kind that `authent_method` calls so; case does not matter.
 #[must_use]

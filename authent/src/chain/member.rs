@@ -12,7 +12,6 @@ use dmail_core::{
 use tokio::time::timeout;
 
 use super::affix::Affix;
-use super::pace::Pace;
 use super::policy::{Heard, Policy};
 
 /// One source of a chain.
@@ -34,8 +33,6 @@ pub struct Member {
     /// The member that gets the users of this one, one by one as they log in:
     /// its place in the chain, counted from 0.
     pub migrate_to: Option<usize>,
-    /// How long it takes over those whom it does not know.
-    pub(super) pace: Pace,
 }
 
 /// What the answers of a member are for.
@@ -117,7 +114,6 @@ impl Member {
             timeout: Duration::from_secs(10),
             policy: Policy::default(),
             migrate_to: None,
-            pace: Pace::default(),
         }
     }
 

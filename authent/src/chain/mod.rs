@@ -43,6 +43,7 @@ pub use affix::Affix;
 pub use member::{Creates, Fields, Member, Role, Verbs};
 
 use crate::easing::{Arrival, Migration, Shadow, Turns};
+use pace::Pace;
 use policy::{After, Decision, Heard, Walk};
 use watching::Relay;
 
@@ -54,6 +55,8 @@ pub struct Chain {
     /// For each member, the way of its users into another one.
     migrations: Vec<Option<Arc<Migration>>>,
     turns: Arc<Turns>,
+    /// For each member, how long it takes over those whom it does not know.
+    paces: Vec<Pace>,
     /// What members tell their changes to; they hold it weakly.
     relays: Mutex<Vec<Arc<Relay>>>,
 }
@@ -78,6 +81,7 @@ impl Chain {
             shadows: members.iter().map(shadow).collect(),
             migrations: members.iter().map(migration).collect(),
             turns,
+            paces: members.iter().map(|_| Pace::default()).collect(),
             relays: Mutex::default(),
             members,
         }
@@ -103,7 +107,7 @@ impl Chain {
             let denies = matches!(heard, Heard::Unknown);
             let is_no = matches!(heard, Heard::Rejected { .. });
             if denies && is_check(request) {
-                member.pace.remember(asked.elapsed());
+                self.paces[index].remember(asked.elapsed());
             }
             if walk.hear(index, heard, &member.policy) == After::Stop {
                 if is_no && is_check(request) {
@@ -131,8 +135,9 @@ impl Chain {
 
     /// Takes the time that those from member `first` on would have taken.
     async fn keep_pace(&self, request: &AuthRequest, first: usize) {
-        let unasked = self.members[first..].iter().filter(|member| member.answers(request));
-        let time: Duration = unasked.map(|member| member.pace.sample()).sum();
+        let rest = self.members.iter().zip(&self.paces).skip(first);
+        let unasked = rest.filter(|(member, _)| member.answers(request));
+        let time: Duration = unasked.map(|(_, pace)| pace.sample()).sum();
         if !time.is_zero() {
             request.note("chain", || "waits as long as an unknown user would take".into());
             sleep(time).await;
