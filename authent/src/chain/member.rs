@@ -14,6 +14,9 @@ use tokio::time::timeout;
 use super::affix::Affix;
 use super::policy::{Heard, Policy};
 
+/// How long a search may take: it may read all of a large base.
+const LIST_PATIENCE: Duration = Duration::from_secs(300);
+
 /// One source of a chain.
 pub struct Member {
     /// What it is called in logs and explanations: `module 10 (nwauth)`.
@@ -206,18 +209,19 @@ impl Member {
         Unavailable::new(UnavailableKind::Fault, detail)
     }
 
-    /// What `asking` comes to, within the time that it has.
-    async fn within_time<T>(
+    /// What `asking` comes to within `patience`.
+    async fn within<T>(
         &self,
+        patience: Duration,
         asking: impl Future<Output = Result<T, Unavailable>>,
     ) -> Result<T, Unavailable> {
-        match timeout(self.timeout, asking).await {
+        match timeout(patience, asking).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Unavailable { kind, detail })) => {
                 Err(Unavailable::new(kind, format!("{}: {detail}", self.name)))
             }
             Err(_) => {
-                let patience = self.timeout.as_secs_f64();
+                let patience = patience.as_secs_f64();
                 let detail = format!("{} gave no answer within {patience} s", self.name);
                 Err(Unavailable::new(UnavailableKind::Timeout, detail))
             }
@@ -247,11 +251,11 @@ impl Authenticator for Member {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         let user = self.affix.strip(&request.user);
         if user == request.user {
-            return self.within_time(self.source.authenticate(request)).await;
+            return self.within(self.timeout, self.source.authenticate(request)).await;
         }
         request.note("chain", || format!("{} knows {} as {user}", self.name, request.user));
         let stripped = AuthRequest { user, ..request.clone() };
-        match self.within_time(self.source.authenticate(&stripped)).await? {
+        match self.within(self.timeout, self.source.authenticate(&stripped)).await? {
             Verdict::Accepted(account) => {
                 let mut account = Arc::unwrap_or_clone(account);
                 account.name = request.user.clone();
@@ -263,16 +267,13 @@ impl Authenticator for Member {
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         let change = Change { user: self.affix.strip(&change.user), ..change.clone() };
-        self.within_time(self.source.change(&change)).await
+        self.within(self.timeout, self.source.change(&change)).await
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         let pattern = self.affix.strip_pattern(&search.pattern);
         let search = Search { pattern, ..search.clone() };
-        // A search may read all of a large base.
-        let outcome = self.source.search(&search).await.map_err(|error| {
-            Unavailable::new(error.kind, format!("{}: {}", self.name, error.detail))
-        })?;
+        let outcome = self.within(LIST_PATIENCE, self.source.search(&search)).await?;
         Ok(match outcome {
             SearchOutcome::Found(mut found) => {
                 found.hits = self.restore(found.hits);

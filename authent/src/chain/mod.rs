@@ -167,6 +167,7 @@ impl Chain {
             if !member.looks_up(&request.user) {
                 continue;
             }
+            request.note("chain", || format!("{} is asked what it has to add", member.name));
             let lookup = AuthRequest { purpose: Purpose::Lookup, ..request.clone() };
             match member.hear(&lookup).await {
                 Heard::Accepted(more) => {
@@ -243,6 +244,10 @@ impl Chain {
 #[async_trait]
 impl Authenticator for Chain {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        if matches!(&request.purpose, Purpose::Check(secret) if secret.is_empty()) {
+            request.note("chain", || "an empty password is refused unasked".into());
+            return Ok(Verdict::Rejected(Rejection::not_verified(&request.user)));
+        }
         let verdict = self.decide(request).await?;
         self.shadow(request, &verdict);
         Ok(verdict)

@@ -43,7 +43,7 @@ async fn member(
             let pool = Pool::start(pool_config(module, binary, settings));
             // The pool holds to the time itself, in the queue and with each
             // child; cutting in would cost it a child that is about to answer.
-            timeout = timeout * 4;
+            timeout *= 4;
             Arc::new(pool)
         }
         (None, None) => return Err(OpenError::Empty { name }),

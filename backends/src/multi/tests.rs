@@ -33,6 +33,28 @@ fn every_setting_has_a_meaning_and_an_example_of_itself() {
     assert_eq!(names.len(), VOCABULARY.rows().count(), "a name stands in the table twice");
 }
 
+#[test]
+fn the_examples_of_the_documentation_are_good() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/multiauth.md");
+    let text = fs::read_to_string(file).expect("the documentation");
+    let examples: Vec<&str> =
+        text.split("```ini\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 6, "{examples:?}");
+    for example in examples {
+        // Their files are not here, and not all bases need be built in.
+        let replaced: String = example
+            .lines()
+            .map(|line| match line.starts_with("source ") {
+                true => "source nwauth /etc/dmail\n".to_owned(),
+                false => format!("{line}\n"),
+            })
+            .collect();
+        let (_folder, path) = written(&replaced);
+        let found: Vec<_> = check(&path).iter().map(ToString::to_string).collect();
+        assert_eq!(found, [""; 0], "{example}");
+    }
+}
+
 /// A file in a folder of its own.
 fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a directory");

@@ -34,6 +34,7 @@ async fn a_check_goes_to_the_first_source_that_has_the_user() {
             "check:nobody lookup:nobody",
             "check:nobody lookup:nobody",
         ),
+        (check("ann", ""), "no not-verified", "", ""),
         (lookup("ann"), "yes ann", "lookup:ann", ""),
         (lookup("bob"), "yes bob", "lookup:bob", "lookup:bob"),
         (lookup("nobody"), "no unknown-user", "lookup:nobody", "lookup:nobody"),
