@@ -43,4 +43,19 @@ pub trait Records: Send + Sync {
     ///
     /// [`Unavailable`] if the base cannot be asked.
     async fn put(&self, record: &UserRecord) -> Result<Outcome, Unavailable>;
+
+    /// The same for many users, each with an outcome of its own, in their
+    /// order. A base that can write several at once does it at the cost of one.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the base cannot be asked; some of the records may be
+    /// written by then, and to write them again is harmless.
+    async fn put_all(&self, records: &[UserRecord]) -> Result<Vec<Outcome>, Unavailable> {
+        let mut outcomes = Vec::with_capacity(records.len());
+        for record in records {
+            outcomes.push(self.put(record).await?);
+        }
+        Ok(outcomes)
+    }
 }

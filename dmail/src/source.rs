@@ -83,6 +83,7 @@ fn source_settings(kind: &SourceKind, settings: &Settings) -> Result<SourceSetti
         directory: nwauth.path.clone(),
         scheme,
         read_only: nwauth.readonly,
+        rehash: nwauth.rehash,
         journal_limit: nwauth.size,
     })
 }

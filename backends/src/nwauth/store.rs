@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::directory::Directory;
 use super::merge::{Step, merge};
+use super::pages::Pages;
 use super::record::{Record, deletion_line, key};
 use super::view::View;
 use super::{StoreError, listing};
@@ -72,6 +73,7 @@ pub(super) struct Store {
     /// `-size`: largest journal in bytes.
     journal_limit: Option<u64>,
     view: RwLock<View>,
+    pages: Pages,
     queue: Mutex<Vec<Waiting>>,
     /// Held by the one thread that writes.
     writer: Mutex<()>,
@@ -92,6 +94,7 @@ impl Store {
             directory,
             journal_limit,
             view: RwLock::new(view),
+            pages: Pages::default(),
             queue: Mutex::default(),
             writer: Mutex::default(),
             merger: Mutex::default(),
@@ -123,6 +126,22 @@ impl Store {
                 listing::Snapshot::of(&self.view()).list(&self.directory, &query)
             }
             listed => listed,
+        }
+    }
+
+    /// The users that follow `after` in the order of the files.
+    pub(super) fn page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let now = || self.current_view().map(|view| listing::Snapshot::of(&view));
+        match self.pages.page(&self.directory, after, limit, now) {
+            Err(StoreError::IndexDamaged { .. }) => {
+                self.view_mut().rebuild_index(&self.directory)?;
+                self.pages.page(&self.directory, after, limit, now)
+            }
+            page => page,
         }
     }
 

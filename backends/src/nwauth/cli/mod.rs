@@ -118,6 +118,7 @@ usage: nwauth -path DIR [options] [command]
 options:
   -path DIR              where nwauth.txt, nwauth.add and nwauth.log are
   -readonly              change nothing
+  -rehash                store weak passwords anew when their users log in
   -size BYTES            merge nwauth.add when it is larger than this
   -debug                 log everything to standard error
   -log                   write nwauth.log
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn options_are_read_as_scripts_write_them() {
         let run = parse(
-            "-path /var/dmail -debug -log -logpass -readonly -size 5000 -sleep 3 20 -badchar +% \
+            "-path /var/dmail -debug -log -logpass -readonly -rehash -size 5000 -sleep 3 20 -badchar +% \
              -badchar_localpart = -allowats -allowhighascii drop_path 2 /mail"
                 .split_whitespace()
                 .map(str::to_owned),
@@ -178,7 +179,7 @@ mod tests {
         .expect("a command line");
         assert_eq!(run.config.directory, PathBuf::from("/var/dmail"));
         assert_eq!(run.config.journal_limit, Some(5000));
-        assert!(run.debug && run.config.read_only);
+        assert!(run.debug && run.config.read_only && run.config.rehash);
         assert_eq!(run.log, Some(Passwords::Shown));
         assert_eq!(run.sleep, Some((3, Duration::from_secs(20))));
         let names = NamePolicy {

@@ -15,6 +15,7 @@ use super::{Command, DropLayout, Invocation, Task, UsageError};
 pub(super) struct Options {
     path: Option<PathBuf>,
     read_only: bool,
+    rehash: bool,
     debug: bool,
     log: Option<Passwords>,
     journal_limit: Option<u64>,
@@ -33,6 +34,7 @@ impl Options {
             "-log" => self.log = self.log.or(Some(Passwords::Hidden)),
             "-logpass" => self.log = Some(Passwords::Shown),
             "-readonly" => self.read_only = true,
+            "-rehash" => self.rehash = true,
             "-size" => self.journal_limit = Some(words.number("-size")?),
             "-badchar" => self.names.forbidden = words.next("-badchar", "characters")?,
             "-badchar_localpart" => {
@@ -56,6 +58,7 @@ impl Options {
     pub(super) fn invocation(self, command: Option<Command>) -> Result<Invocation, UsageError> {
         let mut config = NwAuthConfig::new(self.path.ok_or(UsageError::NoPath)?);
         config.read_only = self.read_only;
+        config.rehash = self.rehash;
         config.journal_limit = self.journal_limit;
         config.names = self.names;
         let task = match (command, self.generate, self.encrypt) {
