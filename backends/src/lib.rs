@@ -11,6 +11,7 @@
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
 //! crate, if it brings a library of weight) and add its line here.
 
+pub mod command;
 pub mod nwauth;
 
 use std::ffi::OsString;

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dmail_backends::SourceKind;
 use dmail_core::Service;
 
 /// Mail servers that log their users in through any user base.
 #[derive(Debug, Parser)]
-#[command(name = "dmail", version, max_term_width = 100)]
+#[command(name = "dmail", version, max_term_width = 100, after_help = programs())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,13 +30,6 @@ pub(crate) enum Command {
     Authent(AuthentArgs),
     /// Show how the gateway comes to its answer, step by step
     Explain(ExplainArgs),
-    /// The NWAuth user base: module program and command line
-    #[command(disable_help_flag = true)]
-    Nwauth {
-        /// See `dmail nwauth` without any
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
-        words: Vec<OsString>,
-    },
     /// Become a module (the servers start their modules through this)
     #[command(hide = true)]
     ModuleExec(ModuleExecArgs),
@@ -184,6 +178,16 @@ pub(crate) struct ModuleExecArgs {
 
 /// Where the original keeps its configuration.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/dmail.conf";
+
+/// The user bases, which are programs of their own.
+fn programs() -> String {
+    let lines = dmail_backends::SOURCES.iter().map(|kind| {
+        let SourceKind { program, summary, .. } = kind;
+        format!("  {program:<12} {summary}")
+    });
+    let heading = "User bases, as module programs (see `dmail PROGRAM help`):".to_owned();
+    [heading].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
 
 fn parse_service(text: &str) -> Result<Service, String> {
     let found = Service::ALL.into_iter().find(|service| service.name() == text);

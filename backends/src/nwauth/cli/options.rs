@@ -7,8 +7,8 @@ use dmail_core::HashSpool;
 
 use super::super::log::Passwords;
 use super::super::{Encrypt, NamePolicy, NwAuthConfig};
-use super::words::Words;
-use super::{Command, DropLayout, Invocation, Task, UsageError};
+use super::{DropLayout, Invocation, Task};
+use crate::command::{Command, UsageError, Words};
 
 /// The options so far.
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Options {
     }
 
     pub(super) fn invocation(self, command: Option<Command>) -> Result<Invocation, UsageError> {
-        let mut config = NwAuthConfig::new(self.path.ok_or(UsageError::NoPath)?);
+        let mut config = NwAuthConfig::new(self.path.ok_or(NO_PATH)?);
         config.read_only = self.read_only;
         config.rehash = self.rehash;
         config.journal_limit = self.journal_limit;
@@ -77,6 +77,10 @@ impl Options {
         })
     }
 }
+
+/// The base has to be somewhere.
+const NO_PATH: UsageError =
+    UsageError::Missing("-path DIR is missing: where are nwauth.txt and nwauth.add?");
 
 /// `hash base`, behind the word `drop_path`.
 fn drop_layout(words: &mut Words) -> Result<DropLayout, UsageError> {
