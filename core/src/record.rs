@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{DropPath, Info, Outcome, Secret, Uid, Unavailable, Username};
+use crate::{DropPath, Info, Outcome, Rejection, Secret, Uid, Unavailable, Username};
 
 /// All that a base knows of one user.
 #[derive(Debug, Clone)]
@@ -36,7 +36,18 @@ pub trait Records: Send + Sync {
         limit: usize,
     ) -> Result<Vec<UserRecord>, Unavailable>;
 
-    /// Adds the user, or replaces the whole record. When it returns
+    /// Whether the base could hold this record; asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// Why [`put`](Self::put) would refuse it.
+    fn judge(&self, record: &UserRecord) -> Result<(), Rejection> {
+        let _ = record;
+        Ok(())
+    }
+
+    /// Adds the user, or replaces the whole record; but a record without a
+    /// stored password leaves the one that is there. When it returns
     /// [`Outcome::Done`], the record is durable.
     ///
     /// # Errors

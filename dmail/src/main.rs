@@ -23,6 +23,7 @@ mod password;
 mod serve;
 mod source;
 mod start;
+mod transfer;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -94,6 +94,37 @@ pub(super) fn info_field(info: &Info) -> Result<Vec<u8>, Rejection> {
     }
 }
 
+/// New info for a record whose mail stays where it is, unless the new info says
+/// otherwise: nobody who sets a name means to move a mailbox.
+pub(super) fn keep_place(old: &Record, new: &[u8]) -> Vec<u8> {
+    let kept = || {
+        let mut info: Info = std::str::from_utf8(new).ok()?.parse().ok()?;
+        let present = info_of_place(old);
+        let missing = present.iter().filter(|(label, _)| info.get(label).is_none());
+        let missing: Vec<_> = missing.map(|(l, v)| (l.to_owned(), v.to_owned())).collect();
+        for (label, value) in &missing {
+            info.set(label, value).ok()?;
+        }
+        (!missing.is_empty()).then_some(info)
+    };
+    kept().and_then(|info| info_field(&info).ok()).unwrap_or_else(|| new.to_vec())
+}
+
+/// The fields of drop path and owner, as far as they are effective.
+fn info_of_place(record: &Record) -> Info {
+    let all = info(record);
+    let mut place = Info::default();
+    for (label, value) in all.iter() {
+        let effective = (label == DROP_PATH && full_path(value).is_some())
+            || (label == DROP_OWNER && owner(value).is_some());
+        if effective {
+            // It was a field a moment ago, so it is one.
+            let _ = place.set(label, value);
+        }
+    }
+    place
+}
+
 /// One line of `nwauth.txt`, as somebody who is not the base reads it.
 pub enum TextLine {
     /// Nothing.
@@ -209,6 +240,24 @@ mod tests {
         assert_eq!(bob.uid, Some(Uid::Number(1001)));
         assert_eq!(bob.info.to_string(), "name=\"Bob\"");
         assert_eq!(write_line(&bob).expect("a line"), text.as_bytes());
+    }
+
+    #[test]
+    fn new_info_does_not_move_the_mail_unless_it_says_so() {
+        let rows = [
+            ("name=\"B\"", "name=\"B\" drop_path=\"/srv/bob\" drop_owner=\"7\""),
+            ("drop_path=\"/x\"", "drop_path=\"/x\" drop_owner=\"7\""),
+            ("drop_path=\"\" drop_owner=\"\"", "drop_path=\"\" drop_owner=\"\""),
+        ];
+        let old = Record {
+            name: "bob".to_owned(),
+            hash: Zeroizing::default(),
+            info: b"drop_path=\"/srv/bob\" drop_owner=\"7\" name=\"A\"".to_vec(),
+        };
+        for (new, expected) in rows {
+            let kept = keep_place(&old, new.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&kept), expected, "{new}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dmail_core::{Outcome, Records, Rejection, RejectionKind, Unavailable, UserRecord, Username};
 
+use zeroize::Zeroizing;
+
 use super::account::{self, UNWRITABLE};
 use super::names::NamePolicy;
 use super::store::{Edit, EditAction, Edited};
@@ -26,6 +28,12 @@ impl Records for NwAuth {
             Ok::<_, StoreError>(records.iter().filter_map(account::user_record).collect())
         };
         Ok(self.lists.run(page).await??)
+    }
+
+    fn judge(&self, record: &UserRecord) -> Result<(), Rejection> {
+        let written = account::write_line(record)?;
+        drop(Zeroizing::new(written));
+        edit(record).map(drop)
     }
 
     async fn put(&self, record: &UserRecord) -> Result<Outcome, Unavailable> {
@@ -79,7 +87,8 @@ fn edit(user: &UserRecord) -> Result<Edit, Rejection> {
     let bad = |fault: super::NameFault| Rejection::new(RejectionKind::BadInput, fault.to_string());
     lax.judge(&user.user).map_err(bad)?;
     let record = account::record(user)?;
-    let action = EditAction::Set { hash: Some(record.hash), info: Some(record.info) };
+    let hash = user.stored.is_some().then_some(record.hash);
+    let action = EditAction::Put { hash, info: record.info };
     Ok(Edit { name: record.name, action })
 }
 
