@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
     serve::run_to_end(async {
         let source = Source::open(&settings).await?;
         let gateway = assemble::gateway(&settings, &source);
-        let answer = question.ask(&*gateway).await;
+        let answer = question.ask(&gateway).await;
         source.shutdown().await;
         let (lines, code) = match answer {
             Ok((lines, true)) => (lines, ExitCode::SUCCESS),

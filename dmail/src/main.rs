@@ -16,6 +16,7 @@ mod explain;
 mod failure;
 mod home;
 mod launcher;
+mod live;
 mod logging;
 mod module;
 mod nwauth;
