@@ -12,6 +12,7 @@
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
 //! crate, if it brings a library of weight) and add its line here.
 
+pub mod command;
 pub mod multi;
 pub mod nwauth;
 
@@ -73,6 +74,8 @@ pub struct SourceSettings {
     pub scheme: Scheme,
     /// NWAuth: never write.
     pub read_only: bool,
+    /// NWAuth: store weak passwords anew when their users log in.
+    pub rehash: bool,
     /// NWAuth: size in bytes at which the journal is merged, if the
     /// configuration says so.
     pub journal_limit: Option<u64>,
@@ -137,6 +140,7 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
     let mut config = NwAuthConfig::new(&settings.directory);
     config.scheme = settings.scheme;
     config.read_only = settings.read_only;
+    config.rehash = settings.rehash;
     config.journal_limit = settings.journal_limit;
     Ok(Arc::new(NwAuth::open(config)?))
 }
@@ -154,6 +158,7 @@ mod tests {
             directory: home.path().to_owned(),
             scheme: Scheme::Ssha256,
             read_only: false,
+            rehash: false,
             journal_limit: None,
         };
         let kind = source("NWAuth").expect("a kind");

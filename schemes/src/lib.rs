@@ -28,6 +28,7 @@ mod error;
 pub mod hasher;
 pub mod lane;
 mod libcrypt;
+mod rehash;
 mod sha_crypt;
 mod stored;
 mod yescrypt;
@@ -38,6 +39,7 @@ use dmail_core::Secret;
 use subtle::ConstantTimeEq;
 
 pub use error::SchemeError;
+pub use rehash::{needs_rehash, recognise};
 use stored::Stored;
 
 /// A scheme that new passwords can be stored in.
