@@ -88,13 +88,22 @@ pub enum OpenError {
 }
 
 /// The user bases that there are, in process.
-pub const SOURCES: &[SourceKind] = &[SourceKind {
-    name: "nwauth",
-    program: "nwauth",
-    summary: "NWAuth: the text files nwauth.txt and nwauth.add",
-    file: None,
-    open: |settings| Box::pin(async { open_nwauth(settings) }),
-}];
+pub const SOURCES: &[SourceKind] = &[
+    SourceKind {
+        name: "nwauth",
+        program: "nwauth",
+        summary: "NWAuth: the text files nwauth.txt and nwauth.add",
+        file: None,
+        open: |settings| Box::pin(async { open_nwauth(settings) }),
+    },
+    SourceKind {
+        name: "ldap",
+        program: "ldapauth",
+        summary: "LDAP: a directory that users bind to, or that shows their hashes",
+        file: Some(SourceFile { vocabulary: &dmail_ldap::VOCABULARY, check: dmail_ldap::check }),
+        open: |settings| Box::pin(async { Ok(dmail_ldap::open(&settings.file).await?) }),
+    },
+];
 
 /// The kind that `authent_method` calls so; case does not matter.
 #[must_use]
