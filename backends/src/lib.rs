@@ -122,6 +122,13 @@ pub const SOURCES: &[SourceKind] = &[
         file: Some(SourceFile { vocabulary: &multi::VOCABULARY, check: multi::check }),
         open: |settings| Box::pin(multi::open(settings)),
     },
+    SourceKind {
+        name: "ldap",
+        program: "ldapauth",
+        summary: "LDAP: a directory that users bind to, or that shows their hashes",
+        file: Some(SourceFile { vocabulary: &dmail_ldap::VOCABULARY, check: dmail_ldap::check }),
+        open: |settings| Box::pin(async { Ok(dmail_ldap::open(&settings.file).await?) }),
+    },
 ];
 
 /// The kind that `authent_method` calls so; case does not matter.
