@@ -82,19 +82,31 @@ pub enum OpenError {
     /// Its file is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The MySQL base.
+    #[error("mysql: {0}")]
+    MySql(#[from] dmail_mysql::OpenError),
     /// The NWAuth files.
     #[error(transparent)]
     NwAuth(#[from] nwauth::OpenError),
 }
 
 /// The user bases that there are, in process.
-pub const SOURCES: &[SourceKind] = &[SourceKind {
-    name: "nwauth",
-    program: "nwauth",
-    summary: "NWAuth: the text files nwauth.txt and nwauth.add",
-    file: None,
-    open: |settings| Box::pin(async { open_nwauth(settings) }),
-}];
+pub const SOURCES: &[SourceKind] = &[
+    SourceKind {
+        name: "nwauth",
+        program: "nwauth",
+        summary: "NWAuth: the text files nwauth.txt and nwauth.add",
+        file: None,
+        open: |settings| Box::pin(async { open_nwauth(settings) }),
+    },
+    SourceKind {
+        name: "mysql",
+        program: "mysqlauth",
+        summary: "a table of MySQL or MariaDB, or statements of your own",
+        file: Some(SourceFile { vocabulary: &dmail_mysql::VOCABULARY, check: dmail_mysql::check }),
+        open: |settings| Box::pin(open_mysql(settings)),
+    },
+];
 
 /// The kind that `authent_method` calls so; case does not matter.
 #[must_use]
@@ -114,6 +126,10 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
     config.read_only = settings.read_only;
     config.journal_limit = settings.journal_limit;
     Ok(Arc::new(NwAuth::open(config)?))
+}
+
+async fn open_mysql(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(dmail_mysql::open(&settings.file).await?))
 }
 
 #[cfg(test)]

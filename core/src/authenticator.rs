@@ -45,6 +45,12 @@ pub trait Authenticator: Send + Sync {
         Ok(SearchOutcome::Refused(Rejection::unsupported()))
     }
 
+    /// Whether the answer to a check depends on the client's address, so that
+    /// it must not be remembered for another one.
+    fn decides_by_address(&self) -> bool {
+        false
+    }
+
     /// Tells `watcher` from now on of changes that are made elsewhere, if this
     /// source hears of any. A layer passes it on to what is beneath.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
@@ -83,6 +89,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         (**self).search(search).await
+    }
+
+    fn decides_by_address(&self) -> bool {
+        (**self).decides_by_address()
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

@@ -34,7 +34,10 @@ impl Source {
 
     /// Whether it is told clients' addresses and may decide by them.
     pub(crate) fn by_address(&self, settings: &Settings) -> bool {
-        matches!(self, Self::Modules(_)) && settings.authent.send_ip
+        match self {
+            Self::Backend(backend) => backend.decides_by_address(),
+            Self::Modules(_) => settings.authent.send_ip,
+        }
     }
 
     pub(crate) fn authenticator(&self) -> Arc<dyn Authenticator> {
