@@ -87,6 +87,9 @@ pub enum OpenError {
     /// Its file is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The MySQL base.
+    #[error("mysql: {0}")]
+    MySql(#[from] dmail_mysql::OpenError),
     /// The NWAuth files.
     #[error(transparent)]
     NwAuth(#[from] nwauth::OpenError),
@@ -129,6 +132,13 @@ pub const SOURCES: &[SourceKind] = &[
         file: Some(SourceFile { vocabulary: &dmail_ldap::VOCABULARY, check: dmail_ldap::check }),
         open: |settings| Box::pin(async { Ok(dmail_ldap::open(&settings.file).await?) }),
     },
+    SourceKind {
+        name: "mysql",
+        program: "mysqlauth",
+        summary: "a table of MySQL or MariaDB, or statements of your own",
+        file: Some(SourceFile { vocabulary: &dmail_mysql::VOCABULARY, check: dmail_mysql::check }),
+        open: |settings| Box::pin(open_mysql(settings)),
+    },
 ];
 
 /// The kind that `authent_method` calls so; case does not matter.
@@ -150,6 +160,10 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
     config.rehash = settings.rehash;
     config.journal_limit = settings.journal_limit;
     Ok(Arc::new(NwAuth::open(config)?))
+}
+
+async fn open_mysql(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(dmail_mysql::open(&settings.file).await?))
 }
 
 #[cfg(test)]

@@ -190,6 +190,7 @@ fn settings(file: &Path) -> SourceSettings {
         directory: file.with_file_name("nowhere"),
         scheme: Scheme::Ssha256,
         read_only: false,
+        rehash: false,
         journal_limit: None,
     }
 }
