@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   AuthRequest ─▶ nwauth   store: nwauth.txt, nwauth.add, an index
+//!                  dnauth   the users.dat of DNews, read-only
 //!                  ldap     a directory: bind, or search and compare
 //!                  mysql    a table, or statements of the site's own
 //!                  unix     PAM or shadow, in helper children
@@ -11,6 +12,7 @@
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
 //! crate, if it brings a library of weight) and add its line here.
 
+pub mod dnauth;
 pub mod nwauth;
 
 use std::ffi::OsString;
@@ -23,6 +25,8 @@ use dmail_core::Authenticator;
 use dmail_core::config::{ConfigError, Diagnostic, Vocabulary};
 use dmail_schemes::Scheme;
 
+use dmail_unix::UnixUsers;
+use dnauth::DnAuth;
 use nwauth::{NwAuth, NwAuthConfig};
 
 /// A kind of user base: its names, and how to open one.
@@ -85,16 +89,44 @@ pub enum OpenError {
     /// The NWAuth files.
     #[error(transparent)]
     NwAuth(#[from] nwauth::OpenError),
+    /// DNAuth.
+    #[error(transparent)]
+    DnAuth(#[from] dnauth::OpenError),
+    /// The users of the operating system.
+    #[error(transparent)]
+    Unix(#[from] dmail_unix::OpenError),
 }
 
 /// The user bases that there are, in process.
-pub const SOURCES: &[SourceKind] = &[SourceKind {
-    name: "nwauth",
-    program: "nwauth",
-    summary: "NWAuth: the text files nwauth.txt and nwauth.add",
-    file: None,
-    open: |settings| Box::pin(async { open_nwauth(settings) }),
-}];
+pub const SOURCES: &[SourceKind] = &[
+    SourceKind {
+        name: "nwauth",
+        program: "nwauth",
+        summary: "NWAuth: the text files nwauth.txt and nwauth.add",
+        file: None,
+        open: |settings| Box::pin(async { open_nwauth(settings) }),
+    },
+    SourceKind {
+        name: "unix_user",
+        program: "unixauth",
+        summary: "the users of the operating system, by PAM or shadow passwords",
+        file: Some(SourceFile {
+            vocabulary: &dmail_unix::settings::VOCABULARY,
+            check: dmail_unix::settings::check,
+        }),
+        open: |settings| Box::pin(async { open_unix(settings) }),
+    },
+    SourceKind {
+        name: "dnauth",
+        program: "dnauth",
+        summary: "DNAuth: the users.dat of DNews, which is only read",
+        file: Some(SourceFile {
+            vocabulary: &dnauth::settings::VOCABULARY,
+            check: dnauth::settings::check,
+        }),
+        open: |settings| Box::pin(async { open_dnauth(settings) }),
+    },
+];
 
 /// The kind that `authent_method` calls so; case does not matter.
 #[must_use]
@@ -114,6 +146,14 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
     config.read_only = settings.read_only;
     config.journal_limit = settings.journal_limit;
     Ok(Arc::new(NwAuth::open(config)?))
+}
+
+fn open_unix(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(UnixUsers::open(&settings.file, &settings.launcher)?))
+}
+
+fn open_dnauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(DnAuth::open(&settings.file)?))
 }
 
 #[cfg(test)]

@@ -36,6 +36,13 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
         words: Vec<OsString>,
     },
+    /// The users of this machine: module program
+    #[command(disable_help_flag = true)]
+    Unixauth {
+        /// See docs/unixauth.md
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+        words: Vec<OsString>,
+    },
     /// Become a module (the servers start their modules through this)
     #[command(hide = true)]
     ModuleExec(ModuleExecArgs),

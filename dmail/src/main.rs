@@ -1,7 +1,7 @@
 //! The dmail programs in one binary: the servers, and the tools around them.
 //!
 //! It answers to `dmail COMMAND`, and to the original's program names by the
-//! name that it is called by (`nwauth`). There is no logic here: it reads the
+//! name that it is called by (`nwauth`, `unixauth`). There is no logic here: it reads the
 //! configuration, builds, runs and drains.
 
 // These programs talk to their user on standard output.
@@ -23,6 +23,7 @@ mod password;
 mod serve;
 mod source;
 mod start;
+mod unixauth;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = words.collect();
     let result = match Path::new(&called).file_name().and_then(|name| name.to_str()) {
         Some("nwauth") => nwauth::run(words),
+        Some("unixauth") => unixauth::run(words),
         _ => run(),
     };
     match result {
@@ -60,5 +62,6 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),
+        Command::Unixauth { words } => unixauth::run(words),
     }
 }

@@ -34,7 +34,8 @@ impl Source {
 
     /// Whether it is told clients' addresses and may decide by them.
     pub(crate) fn by_address(&self, settings: &Settings) -> bool {
-        matches!(self, Self::Modules(_)) && settings.authent.send_ip
+        let is_pam = settings.authent.method == AuthentMethod::UnixUser;
+        is_pam || matches!(self, Self::Modules(_)) && settings.authent.send_ip
     }
 
     pub(crate) fn authenticator(&self) -> Arc<dyn Authenticator> {
