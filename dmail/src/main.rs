@@ -25,6 +25,7 @@ mod serve;
 mod source;
 mod start;
 mod transfer;
+mod unixauth;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -74,6 +75,8 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
 fn program(kind: &'static SourceKind, words: Vec<OsString>) -> Result<ExitCode, Failure> {
     match kind.program {
         "nwauth" => nwauth::run(words),
+        // One helper of the base, instead of the base with its helpers.
+        "unixauth" if words.iter().any(|word| word == "-helper") => unixauth::run(words),
         _ => module::run(kind, words),
     }
 }
