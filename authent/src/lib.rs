@@ -4,13 +4,14 @@
 //!   smtp, pop, tcpauth, the command line
 //!        │ AuthRequest
 //!        ▼
-//!   mapping ▶ throttle ▶ cache ▶ flight ▶ a source: pool ─▶ authent_process children
-//!                                                   or a backend in process
+//!   mapping ▶ access ▶ throttle ▶ cache ▶ flight ▶ a source: pool ─▶ authent_process
+//!                                                            or a backend in process
 //! ```
 //!
 //! Each layer is an [`Authenticator`](dmail_core::Authenticator) around the
 //! next one. Start reading at [`gateway`].
 
+pub mod access;
 pub mod cache;
 pub mod flight;
 pub mod gateway;
