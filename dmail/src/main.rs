@@ -12,6 +12,7 @@ mod authent;
 mod check;
 mod cli;
 mod configuration;
+mod control;
 mod explain;
 mod failure;
 mod home;
@@ -22,6 +23,7 @@ mod password;
 mod serve;
 mod source;
 mod start;
+mod throttle;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -59,5 +61,6 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),
+        Command::Throttle(arguments) => throttle::run(arguments),
     }
 }

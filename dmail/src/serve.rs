@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Role, ServeArgs};
 use crate::failure::Failure;
 use crate::source::Source;
-use crate::{assemble, configuration, logging};
+use crate::{assemble, configuration, control, logging};
 
 /// How long work that nobody waits for any more may hold up the end.
 const LAST_WORK: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<ExitCode, Failure> {
     logging::to_files(&settings)?;
     run_to_end(async {
         let listeners = Listeners::open(&settings, arguments.only)?;
-        serve(&settings, listeners, || {}).await
+        serve(&settings, listeners, arguments.only, || {}).await
     })
 }
 
@@ -114,6 +114,7 @@ fn bind(service: &'static str, port: &Listen) -> Result<TcpListener, Failure> {
 pub(crate) async fn serve(
     settings: &Settings,
     listeners: Listeners,
+    only: Option<Role>,
     ready: impl FnOnce(),
 ) -> Result<ExitCode, Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other("signals"))?;
@@ -125,10 +126,12 @@ pub(crate) async fn serve(
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::other("signals"))?;
 
     check_folders(settings)?;
+    let control = control::open(settings, only)?;
     let source = Source::open(settings).await?;
     let gateway = assemble::gateway(settings, &source);
     let shutdown = Shutdown::new();
-    start_servers(settings, listeners, gateway, &shutdown)?;
+    start_servers(settings, listeners, Arc::clone(&gateway), &shutdown)?;
+    tokio::spawn(control.serve(control::commands(&gateway), shutdown.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
     ready();
 

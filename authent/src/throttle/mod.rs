@@ -49,7 +49,7 @@ use ipnet::IpNet;
 use tokio::time::{Instant, sleep_until};
 
 pub use config::{ClientFilter, ThrottleConfig};
-pub use report::{Counted, Scope, Subject};
+pub use report::{Counted, Scope, Subject, Target};
 
 use config::Places;
 use failures::Failures;

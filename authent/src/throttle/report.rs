@@ -1,9 +1,10 @@
 //! What is counted, for the administrator: to see, and to forget.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use dmail_core::Username;
+use dmail_core::{NameError, Username};
 use ipnet::IpNet;
 
 use super::Throttle;
@@ -86,6 +87,42 @@ impl Counted {
     }
 }
 
+/// Whose wrong passwords are to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Everybody's.
+    All,
+    /// Those from a network, from what is in it, and from the networks around
+    /// it. An address is a network.
+    Network(IpNet),
+    /// A user's.
+    User(Username),
+}
+
+impl Target {
+    /// Reads `all`, an address, a network, or a user name. `user:NAME` is a
+    /// name whatever it looks like.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither of them.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if let Some(name) = text.strip_prefix("user:") {
+            return Username::parse(name.as_bytes()).map(Self::User);
+        }
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self::Network(address.to_canonical().into()));
+        }
+        if let Ok(network) = text.parse::<IpNet>() {
+            return Ok(Self::Network(network.trunc()));
+        }
+        Username::parse(text.as_bytes()).map(Self::User)
+    }
+}
+
 impl Throttle {
     /// All that is counted, the worst first.
     #[must_use]
@@ -120,25 +157,46 @@ impl Throttle {
         });
     }
 
-    /// Forgets everybody's wrong passwords; returns of how many users,
-    /// addresses and networks.
-    pub fn clear_all(&self) -> usize {
-        self.users.retain(|_, _| false)
-            + self.addresses.retain(|_, _| false)
-            + self.networks.retain(|_, _| false)
+    /// Forgets wrong passwords; returns of how many users, addresses and
+    /// networks. A user's name is the one that the source knows.
+    pub fn clear(&self, target: &Target) -> usize {
+        match target {
+            Target::All => {
+                self.users.retain(|_, _| false)
+                    + self.addresses.retain(|_, _| false)
+                    + self.networks.retain(|_, _| false)
+            }
+            Target::Network(network) => {
+                let apart = |known: &IpNet| !known.contains(network) && !network.contains(known);
+                self.addresses.retain(|known, _| apart(known))
+                    + self.networks.retain(|known, _| apart(known))
+            }
+            Target::User(user) => self.users.retain(|known, _| known != user),
+        }
     }
+}
 
-    /// Forgets a user's wrong passwords; the name is as the source knows it.
-    /// Returns whether there were any.
-    pub fn clear_user(&self, user: &Username) -> bool {
-        self.users.retain(|known, _| known != user) > 0
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Forgets what was tried from a network, from what is in it, and from the
-    /// networks around it. Returns how many of them there were.
-    pub fn clear_network(&self, network: IpNet) -> usize {
-        let apart = |known: &IpNet| !known.contains(&network) && !network.contains(known);
-        self.addresses.retain(|known, _| apart(known))
-            + self.networks.retain(|known, _| apart(known))
+    #[test]
+    fn what_to_forget_is_everything_a_network_or_a_user() {
+        let name = |text: &str| Target::User(Username::parse(text.as_bytes()).expect("a name"));
+        let network = |text: &str| Target::Network(text.parse().expect("a network"));
+        let rows = [
+            ("all", Target::All),
+            ("192.0.2.7", network("192.0.2.7/32")),
+            ("::ffff:192.0.2.7", network("192.0.2.7/32")),
+            ("192.0.2.7/24", network("192.0.2.0/24")),
+            ("2001:db8::/48", network("2001:db8::/48")),
+            ("bob", name("bob")),
+            ("bob@corp.example", name("bob@corp.example")),
+            ("user:all", name("all")),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(Target::parse(text), Ok(expected), "{text}");
+        }
+        assert!(Target::parse("two words").is_err());
     }
 }

@@ -365,12 +365,12 @@ async fn what_is_counted_is_listed_and_can_be_forgotten() {
         ]
     );
     assert!(throttle.list()[1].forgotten_in > Duration::from_secs(590));
-    assert!(throttle.clear_user(&name("bob")));
-    assert!(!throttle.clear_user(&name("bob")));
+    assert_eq!(throttle.clear(&Target::User(name("bob"))), 1);
+    assert_eq!(throttle.clear(&Target::User(name("bob"))), 0);
     assert_eq!(ask(&throttle, "bob", "right", "198.51.100.1").await.0, None);
     assert_eq!(ask(&throttle, "eve", "right", "192.0.2.1").await.0, REFUSED);
-    assert_eq!(throttle.clear_network("192.0.2.0/28".parse().expect("a network")), 2);
+    assert_eq!(throttle.clear(&Target::Network("192.0.2.0/28".parse().expect("a network"))), 2);
     assert_eq!(ask(&throttle, "eve", "right", "192.0.2.1").await.0, None);
-    assert_eq!(throttle.clear_all(), 3);
+    assert_eq!(throttle.clear(&Target::All), 3);
     assert_eq!(throttle.list(), []);
 }
