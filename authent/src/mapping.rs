@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use dmail_core::config::{Selector, VirtualDomain};
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Domain, DropName, DropPath, HashSpool, Origin,
-    Outcome, Purpose, Rejection, RejectionKind, Search, SearchOutcome, Unavailable,
+    Outcome, Purpose, Rejection, RejectionKind, Search, SearchOutcome, Service, Unavailable,
     UnavailableKind, Username, Verdict, drop_path,
 };
 
@@ -187,6 +187,12 @@ impl Mapping {
         Self { next, domains }
     }
 
+    /// The name that the source knows a user by, whoever asks for him.
+    pub(crate) fn canonical(&self, user: &Username) -> Option<Username> {
+        let origin = Origin::local(Service::Admin);
+        self.map(user, &origin).ok().map(|(_, canonical)| canonical)
+    }
+
     /// The user of a login, and the name that the source knows him by.
     fn map(
         &self,
@@ -285,7 +291,7 @@ fn nobody(user: &Username, purpose: &Purpose, error: MappingError) -> Rejection 
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Secret, Service};
+    use dmail_core::Secret;
 
     use super::*;
 

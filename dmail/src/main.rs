@@ -12,6 +12,7 @@ mod authent;
 mod check;
 mod cli;
 mod configuration;
+mod control;
 mod explain;
 mod failure;
 mod home;
@@ -24,6 +25,7 @@ mod password;
 mod serve;
 mod source;
 mod start;
+mod throttle;
 mod transfer;
 mod unixauth;
 
@@ -68,6 +70,7 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),
+        Command::Throttle(arguments) => throttle::run(arguments),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dmail_authent::access::AccessConfig;
 use dmail_authent::cache::CacheConfig;
 use dmail_authent::gateway::{Gateway, GatewayConfig};
 use dmail_authent::mapping::Domains;
@@ -134,7 +135,12 @@ fn gateway() -> Result<Gateway, Failure> {
         utf8: false,
     };
     let cache = CacheConfig { fresh: Duration::from_secs(3600), ..CacheConfig::default() };
-    let config = GatewayConfig { domains, throttle: ThrottleConfig::default(), cache };
+    let config = GatewayConfig {
+        domains,
+        access: AccessConfig::default(),
+        throttle: ThrottleConfig::default(),
+        cache,
+    };
     Ok(Gateway::new(Arc::new(Everybody), config))
 }
 
