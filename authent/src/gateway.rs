@@ -1,10 +1,11 @@
 //! The gateway: the layers, put together. The one public constructor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
     AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict,
+    Watcher,
 };
 
 use crate::cache::{Cache, CacheConfig};
@@ -26,6 +27,8 @@ pub struct GatewayConfig {
 /// The whole gateway in front of one source.
 pub struct Gateway {
     top: Mapping,
+    /// Who hears of changes first.
+    flight: Arc<Flight>,
 }
 
 impl Gateway {
@@ -33,9 +36,11 @@ impl Gateway {
     #[must_use]
     pub fn new(source: Arc<dyn Authenticator>, config: GatewayConfig) -> Self {
         let flight = Arc::new(Flight::new(source, config.cache.by_address));
-        let cache = Arc::new(Cache::new(flight, config.cache));
+        let cache = Arc::new(Cache::new(Arc::clone(&flight) as _, config.cache));
+        let watcher: Weak<Cache> = Arc::downgrade(&cache);
+        flight.watch(watcher);
         let throttle = Arc::new(Throttle::new(cache, config.throttle));
-        Self { top: Mapping::new(throttle, config.domains) }
+        Self { top: Mapping::new(throttle, config.domains), flight }
     }
 }
 
@@ -51,5 +56,11 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    /// The names that are told are the canonical ones, and the gateway itself
+    /// has forgotten the user by then.
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.flight.watch(watcher);
     }
 }

@@ -177,7 +177,7 @@ impl Throttle {
 
     async fn note_failure(&self, request: &AuthRequest, secret: &Secret, network: Option<IpAddr>) {
         self.last_failure.store(self.now(), Ordering::Relaxed);
-        let tag = self.tagger.tag(secret, None).bits();
+        let tag = self.tagger.tag(secret).bits();
         self.users.add(&request.user, tag, self.config.window, self.config.refuse_after);
         if let Some(network) = network {
             // The same password for two users is two guesses.
