@@ -4,11 +4,12 @@
 //! and `config`; that takes no byte at all. Anything else is one block:
 //!
 //! ```text
-//!   name, drop path, uid, label, value, label, value …     each: length (4 bytes), bytes
+//!   name, drop path, uid, label, value, label, value …     each: length, bytes
 //! ```
 //!
-//! A drop path starts with `=`, so that `config` is the empty one; a uid is
-//! empty, or `#` and a number, or `=` and a name.
+//! A length is one byte, or 255 and four bytes. The name is empty if it is the
+//! one that was asked for. A drop path starts with `=`, so that `config` is the
+//! empty one; a uid is empty, or `#` and a number, or `=` and a name.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,7 +30,7 @@ impl Packed {
             return Self(None);
         }
         let mut block = Vec::new();
-        put(&mut block, &[name.as_str().as_bytes()]);
+        put(&mut block, &[if name == user { &[] } else { name.as_str().as_bytes() }]);
         match drop {
             DropPath::Config => put(&mut block, &[]),
             DropPath::File(path) => put(&mut block, &[b"=", path.as_os_str().as_bytes()]),
@@ -52,22 +53,25 @@ impl Packed {
         let account = match &self.0 {
             None => plain(),
             // Nothing else is ever in a block than what `new` has written.
-            Some(block) => unpack(block).unwrap_or_else(plain),
+            Some(block) => unpack(block, user).unwrap_or_else(plain),
         };
         Arc::new(account)
     }
 
     /// Whether the source calls the user by this name, give or take upper
-    /// case; `false` if it said nothing but the name that it was asked for.
+    /// case, and not as it was asked.
     pub(super) fn is_named(&self, name: &Username) -> bool {
         let own = self.0.as_deref().and_then(|mut block| take(&mut block));
         own.is_some_and(|own| own.eq_ignore_ascii_case(name.as_str().as_bytes()))
     }
 }
 
-fn unpack(mut block: &[u8]) -> Option<Account> {
+fn unpack(mut block: &[u8], user: &Username) -> Option<Account> {
     let block = &mut block;
-    let name = Username::parse(take(block)?).ok()?;
+    let name = match take(block)? {
+        b"" => user.clone(),
+        name => Username::parse(name).ok()?,
+    };
     let drop = match take(block)?.split_first() {
         None => DropPath::Config,
         Some((_, path)) => DropPath::File(PathBuf::from(OsStr::from_bytes(path))),
@@ -85,19 +89,33 @@ fn unpack(mut block: &[u8]) -> Option<Account> {
     Some(Account { name, drop, uid, info })
 }
 
+/// The length that says that four more bytes hold it.
+const LONG: u8 = 255;
+
 /// Appends one field, which the parts make together.
 fn put(block: &mut Vec<u8>, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    let length = u32::try_from(length).expect("no source answers with 4 GB");
-    block.reserve_exact(size_of::<u32>() + length as usize);
-    block.extend_from_slice(&length.to_le_bytes());
+    block.reserve_exact(1 + size_of::<u32>() + length);
+    match u8::try_from(length) {
+        Ok(length) if length < LONG => block.push(length),
+        _ => {
+            let length = u32::try_from(length).expect("no source answers with 4 GB");
+            block.push(LONG);
+            block.extend_from_slice(&length.to_le_bytes());
+        }
+    }
     parts.iter().for_each(|part| block.extend_from_slice(part));
 }
 
 /// Takes the next field.
 fn take<'b>(block: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let (length, rest) = block.split_first_chunk()?;
-    let (field, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let (short, mut rest) = block.split_first()?;
+    let mut length = usize::from(*short);
+    if *short == LONG {
+        let (long, after) = rest.split_first_chunk()?;
+        (length, rest) = (u32::from_le_bytes(*long) as usize, after);
+    }
+    let (field, rest) = rest.split_at_checked(length)?;
     *block = rest;
     Some(field)
 }
@@ -120,6 +138,9 @@ mod tests {
             Account { name: name("Bob@corp.example"), ..plain.clone() },
             Account { drop: file(b"/var/mail/bob"), ..plain.clone() },
             Account { drop: file(b""), ..plain.clone() },
+            Account { drop: file(&[b'a'; 253]), ..plain.clone() },
+            Account { drop: file(&[b'a'; 254]), ..plain.clone() },
+            Account { drop: file(&[b'a'; 70_000]), ..plain.clone() },
             Account { drop: file(b"=/\xff\0#"), ..plain.clone() },
             Account { uid: Some(Uid::Number(0)), ..plain.clone() },
             Account { uid: Some(Uid::Number(u32::MAX)), ..plain.clone() },
@@ -135,7 +156,8 @@ mod tests {
         for account in rows {
             let packed = Packed::new(&name("bob"), &account);
             assert_eq!(*packed.account(&name("bob")), account);
-            assert_eq!(packed.is_named(&account.name), packed.0.is_some(), "{account:?}");
+            let otherwise = account.name.as_str() != "bob";
+            assert_eq!(packed.is_named(&account.name), otherwise, "{account:?}");
             assert!(!packed.is_named(&name("ann")));
         }
         assert!(Packed::new(&name("bob"), &plain).0.is_none(), "the usual one takes no block");

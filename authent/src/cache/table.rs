@@ -161,6 +161,7 @@ impl<V> Slots<V> {
         }
         let slot = Slot { user: user.as_str().into(), value, used: false };
         let at = if self.slots.len() < self.most {
+            self.make_room();
             self.slots.push(slot);
             self.slots.len() - 1
         } else {
@@ -171,6 +172,15 @@ impl<V> Slots<V> {
         };
         let slots = &self.slots;
         self.index.insert_unique(hash, at as u32, |at| hash_of(&slots[*at as usize].user));
+    }
+
+    /// Grows by an eighth, not by the double: what is not used is lost to
+    /// everybody.
+    fn make_room(&mut self) {
+        if self.slots.len() == self.slots.capacity() {
+            let more = (self.slots.len() / 8).max(8).min(self.most - self.slots.len());
+            self.slots.reserve_exact(more);
+        }
     }
 
     /// The slot that the clock takes; there is at least one. The second round
