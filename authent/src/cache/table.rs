@@ -2,7 +2,7 @@
 //! bytes as can be.
 //!
 //! ```text
-//!   user ─hash─▶ shard (a lock each) ─▶ index: number of the slot ─▶ slots, one behind the other
+//!   user ─hash─▶ shard (a lock each) ─▶ index: number of the slot ─▶ slots, in rows of 64
 //!                                                                     ▲ the hand
 //! ```
 //!
@@ -11,12 +11,15 @@
 //! A new user has not been used yet, so that many who come once do not drive
 //! out those who come daily.
 
+mod rows;
+
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dmail_core::Username;
 use hashbrown::HashTable;
+use rows::Rows;
 
 /// Shards of a large table: a power of two, far above the number of threads.
 const SHARDS: usize = 64;
@@ -35,7 +38,7 @@ pub(super) struct Table<V> {
 struct Shard<V>(Mutex<Slots<V>>);
 
 struct Slots<V> {
-    slots: Vec<Slot<V>>,
+    slots: Rows<Slot<V>>,
     /// Where each user is in `slots`.
     index: HashTable<u32>,
     /// The slot that the clock looks at next.
@@ -146,7 +149,7 @@ impl<V> Shard<V> {
 
 impl<V> Slots<V> {
     fn new(most: usize) -> Self {
-        Self { slots: Vec::new(), index: HashTable::new(), hand: 0, most }
+        Self { slots: Rows::new(), index: HashTable::new(), hand: 0, most }
     }
 
     fn find(&self, hash: u64, user: &str) -> Option<usize> {
@@ -161,7 +164,6 @@ impl<V> Slots<V> {
         }
         let slot = Slot { user: user.as_str().into(), value, used: false };
         let at = if self.slots.len() < self.most {
-            self.make_room();
             self.slots.push(slot);
             self.slots.len() - 1
         } else {
@@ -172,15 +174,6 @@ impl<V> Slots<V> {
         };
         let slots = &self.slots;
         self.index.insert_unique(hash, at as u32, |at| hash_of(&slots[*at as usize].user));
-    }
-
-    /// Grows by an eighth, not by the double: what is not used is lost to
-    /// everybody.
-    fn make_room(&mut self) {
-        if self.slots.len() == self.slots.capacity() {
-            let more = (self.slots.len() / 8).max(8).min(self.most - self.slots.len());
-            self.slots.reserve_exact(more);
-        }
     }
 
     /// The slot that the clock takes; there is at least one. The second round
