@@ -1,7 +1,8 @@
 //! An account in as few bytes as can be.
 //!
-//! Most sources say no more of a user than the name that they were asked for
-//! and `config`; that takes no byte at all. Anything else is one block:
+//! Most sources say no more of a user than the name that they were asked for,
+//! `config` and perhaps uid 0; that takes no byte at all. Anything else is one
+//! block:
 //!
 //! ```text
 //!   name, drop path, uid, label, value, label, value …     each: length, bytes
@@ -18,7 +19,8 @@ use std::sync::Arc;
 
 use dmail_core::{Account, DropPath, Info, Uid, Username};
 
-/// What a source said of a user.
+/// What a source said of a user: nothing but `config`, or a block. The empty
+/// block, which needs no memory either, is `config` and uid 0.
 #[derive(Debug, Default)]
 pub(super) struct Packed(Option<Box<[u8]>>);
 
@@ -26,8 +28,12 @@ impl Packed {
     /// Packs the account that `user` was answered with.
     pub(super) fn new(user: &Username, account: &Account) -> Self {
         let Account { name, drop, uid, info } = account;
-        if name == user && *drop == DropPath::Config && uid.is_none() && info.is_empty() {
-            return Self(None);
+        if name == user && *drop == DropPath::Config && info.is_empty() {
+            match uid {
+                None => return Self(None),
+                Some(Uid::Number(0)) => return Self(Some(Box::default())),
+                Some(_) => {}
+            }
         }
         let mut block = Vec::new();
         put(&mut block, &[if name == user { &[] } else { name.as_str().as_bytes() }]);
@@ -52,6 +58,7 @@ impl Packed {
         let plain = || Account::named(user.clone());
         let account = match &self.0 {
             None => plain(),
+            Some(block) if block.is_empty() => Account { uid: Some(Uid::Number(0)), ..plain() },
             // Nothing else is ever in a block than what `new` has written.
             Some(block) => unpack(block, user).unwrap_or_else(plain),
         };
@@ -160,6 +167,10 @@ mod tests {
             assert_eq!(packed.is_named(&account.name), otherwise, "{account:?}");
             assert!(!packed.is_named(&name("ann")));
         }
-        assert!(Packed::new(&name("bob"), &plain).0.is_none(), "the usual one takes no block");
+        let zero = Account { uid: Some(Uid::Number(0)), ..plain.clone() };
+        for usual in [plain, zero] {
+            let block = Packed::new(&name("bob"), &usual).0;
+            assert!(block.is_none_or(|block| block.is_empty()), "the usual ones take no memory");
+        }
     }
 }

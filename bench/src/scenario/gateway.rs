@@ -96,7 +96,7 @@ impl Client for Asker {
 }
 
 /// A source that knows everybody.
-pub(super) struct Everybody;
+struct Everybody;
 
 #[async_trait]
 impl Authenticator for Everybody {

@@ -10,11 +10,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use clap::ValueEnum;
 use dmail_authent::cache::{Cache, CacheConfig};
-use dmail_core::{
-    Account, AuthRequest, Authenticator, DropPath, Uid, Unavailable, Username, Verdict,
-};
+use dmail_core::{Account, AuthRequest, Authenticator, DropPath, Uid, Unavailable, Verdict};
 
-use super::gateway::{Everybody, gateway, request};
+use super::gateway::{gateway, request};
 use crate::contest::Effort;
 use crate::failure::Failure;
 use crate::load::one_thread;
@@ -96,9 +94,9 @@ pub(crate) fn remember(kind: Kind) -> Result<(), Failure> {
             drop(black_box(map));
             (before, after)
         }
-        Kind::Names => fill(Arc::new(Cache::new(Arc::new(Everybody), config)), resident)?,
-        Kind::Paths => fill(Arc::new(Cache::new(Arc::new(Settled), config)), resident)?,
-        Kind::Gateway => fill(Arc::new(gateway(Arc::new(Everybody), config)?), resident)?,
+        Kind::Names => fill(Arc::new(Cache::new(Arc::new(Says::Config), config)), resident)?,
+        Kind::Paths => fill(Arc::new(Cache::new(Arc::new(Says::Path), config)), resident)?,
+        Kind::Gateway => fill(Arc::new(gateway(Arc::new(Says::Config), config)?), resident)?,
     };
     println!("{}", (after - before) * 1024.0 / USERS as f64);
     Ok(())
@@ -127,22 +125,23 @@ async fn log_in(gateway: &dyn Authenticator, user: usize) -> Result<(), Failure>
     }
 }
 
-/// A source that knows where everybody's mail is.
-struct Settled;
-
-impl Settled {
-    fn account(user: &Username) -> Account {
-        Account {
-            drop: DropPath::File(Path::new("/var/spool/mail").join(user.as_str())),
-            uid: Some(Uid::Number(1000)),
-            ..Account::named(user.clone())
-        }
-    }
+/// A source that knows everybody.
+enum Says {
+    /// What most modules say: `config 0`.
+    Config,
+    /// Where the mail is, and whose it is.
+    Path,
 }
 
 #[async_trait]
-impl Authenticator for Settled {
+impl Authenticator for Says {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
-        Ok(Verdict::accepted(Self::account(&request.user)))
+        let user = &request.user;
+        let (drop, uid) = match self {
+            Self::Config => (DropPath::Config, 0),
+            Self::Path => (DropPath::File(Path::new("/var/spool/mail").join(user.as_str())), 1000),
+        };
+        let uid = Some(Uid::Number(uid));
+        Ok(Verdict::accepted(Account { drop, uid, ..Account::named(user.clone()) }))
     }
 }
