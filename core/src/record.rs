@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{DropPath, Info, Outcome, Secret, Uid, Unavailable, Username};
+use crate::{DropPath, Info, Outcome, Rejection, Secret, Uid, Unavailable, Username};
 
 /// All that a base knows of one user.
 #[derive(Debug, Clone)]
@@ -36,11 +36,37 @@ pub trait Records: Send + Sync {
         limit: usize,
     ) -> Result<Vec<UserRecord>, Unavailable>;
 
-    /// Adds the user, or replaces the whole record. When it returns
+    /// Whether the base could hold this record; asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// Why [`put`](Self::put) would refuse it.
+    fn judge(&self, record: &UserRecord) -> Result<(), Rejection> {
+        let _ = record;
+        Ok(())
+    }
+
+    /// Adds the user, or replaces the whole record; but a record without a
+    /// stored password leaves the one that is there. When it returns
     /// [`Outcome::Done`], the record is durable.
     ///
     /// # Errors
     ///
     /// [`Unavailable`] if the base cannot be asked.
     async fn put(&self, record: &UserRecord) -> Result<Outcome, Unavailable>;
+
+    /// The same for many users, each with an outcome of its own, in their
+    /// order. A base that can write several at once does it at the cost of one.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the base cannot be asked; some of the records may be
+    /// written by then, and to write them again is harmless.
+    async fn put_all(&self, records: &[UserRecord]) -> Result<Vec<Outcome>, Unavailable> {
+        let mut outcomes = Vec::with_capacity(records.len());
+        for record in records {
+            outcomes.push(self.put(record).await?);
+        }
+        Ok(outcomes)
+    }
 }

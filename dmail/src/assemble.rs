@@ -7,8 +7,8 @@ use dmail_authent::cache::CacheConfig;
 use dmail_authent::gateway::{Gateway, GatewayConfig};
 use dmail_authent::mapping::Domains;
 use dmail_authent::throttle::ThrottleConfig;
-use dmail_core::Domain;
 use dmail_core::config::{LockMethod, Settings};
+use dmail_core::{Authenticator, Domain};
 use dmail_delivery::LocalDelivery;
 use dmail_mailbox::LockPolicy;
 use dmail_net::Limits;
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::source::Source;
 
 /// The gateway in front of `source`.
-pub(crate) fn gateway(settings: &Settings, source: &Source) -> Arc<Gateway> {
+pub(crate) fn gateway(settings: &Settings, source: &Source) -> Gateway {
     let (cache, throttle) = (&settings.cache, settings.throttle.clone());
     let config = GatewayConfig {
         domains: domains(settings),
@@ -34,10 +34,10 @@ pub(crate) fn gateway(settings: &Settings, source: &Source) -> Arc<Gateway> {
             fresh: cache.fresh,
             life: cache.life,
             grace: cache.grace,
-            by_address: source.by_address(settings),
+            by_address: source.by_address(),
         },
     };
-    Arc::new(Gateway::new(source.authenticator(), config))
+    Gateway::new(source.authenticator(), config)
 }
 
 fn domains(settings: &Settings) -> Domains {
@@ -56,7 +56,7 @@ fn domains(settings: &Settings) -> Domains {
 }
 
 /// DPOP.
-pub(crate) fn pop(settings: &Settings, gateway: Arc<Gateway>) -> Arc<dmail_pop::Server> {
+pub(crate) fn pop(settings: &Settings, gateway: Arc<dyn Authenticator>) -> Arc<dmail_pop::Server> {
     let pop = settings.pop.clone();
     let config = dmail_pop::Config {
         host_name: host_name(settings),
@@ -77,7 +77,7 @@ pub(crate) fn pop(settings: &Settings, gateway: Arc<Gateway>) -> Arc<dmail_pop::
 /// DSMTP, which delivers into drop files.
 pub(crate) fn smtp(
     settings: &Settings,
-    gateway: Arc<Gateway>,
+    gateway: Arc<dyn Authenticator>,
 ) -> Result<Arc<dmail_smtp::Server>, Failure> {
     let smtp = settings.smtp.clone();
     let config = dmail_smtp::Config {

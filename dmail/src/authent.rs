@@ -9,22 +9,28 @@ use dmail_core::{
     Service, Unavailable, Username, Verdict,
 };
 
-use crate::cli::{AuthentArgs, AuthentVerb, OriginArgs};
+use crate::cli::{AskVerb, AuthentArgs, AuthentVerb, OriginArgs};
 use crate::failure::Failure;
 use crate::source::Source;
-use crate::{assemble, configuration, logging, password, serve};
+use crate::{assemble, configuration, logging, password, serve, transfer};
 
 /// Asks, prints the reply, and ends with 0 for `+OK`, 1 for `-ERR` and 75
 /// (EX_TEMPFAIL) for `-DEAD`.
 pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
-    let question = Question::new(arguments.verb)?;
-    let settings = configuration::read(&configuration::locate(arguments.config))?;
+    let config = arguments.config;
+    let question = match arguments.verb {
+        AuthentVerb::Ask(verb) => Question::new(verb)?,
+        AuthentVerb::Import(arguments) => return transfer::import(config, arguments),
+        AuthentVerb::Export(arguments) => return transfer::export(config, arguments),
+        AuthentVerb::Diff(arguments) => return transfer::diff(config, arguments),
+    };
+    let settings = configuration::read(&configuration::locate(config))?;
     serve::prepare_process();
     logging::to_terminal();
     serve::run_to_end(async {
         let source = Source::open(&settings).await?;
         let gateway = assemble::gateway(&settings, &source);
-        let answer = question.ask(&*gateway).await;
+        let answer = question.ask(&gateway).await;
         source.shutdown().await;
         let (lines, code) = match answer {
             Ok((lines, true)) => (lines, ExitCode::SUCCESS),
@@ -57,17 +63,17 @@ enum Question {
 }
 
 impl Question {
-    fn new(verb: AuthentVerb) -> Result<Self, Failure> {
+    fn new(verb: AskVerb) -> Result<Self, Failure> {
         let admin = Origin::local(Service::Admin);
         Ok(match verb {
-            AuthentVerb::Check { user, origin: arguments } => {
+            AskVerb::Check { user, origin: arguments } => {
                 let (user, origin) = (username(&user)?, origin(arguments));
                 Self::Authenticate(AuthRequest::check(user, password::read("Password: ")?, origin))
             }
-            AuthentVerb::Lookup { user, origin: arguments } => {
+            AskVerb::Lookup { user, origin: arguments } => {
                 Self::Authenticate(AuthRequest::lookup(username(&user)?, origin(arguments)))
             }
-            AuthentVerb::Set { user, keep_password, info } => {
+            AskVerb::Set { user, keep_password, info } => {
                 let info = parse_info(&info)?;
                 let user = username(&user)?;
                 let secret = match keep_password {
@@ -76,11 +82,11 @@ impl Question {
                 };
                 Self::Change(Change { user, action: Action::Set { secret, info }, origin: admin })
             }
-            AuthentVerb::Del { user } => {
+            AskVerb::Del { user } => {
                 let user = username(&user)?;
                 Self::Change(Change { user, action: Action::Delete, origin: admin })
             }
-            AuthentVerb::Search { pattern, from, max } => {
+            AskVerb::Search { pattern, from, max } => {
                 Self::Search(Search { pattern, from, max, origin: admin })
             }
         })

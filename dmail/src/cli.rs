@@ -3,13 +3,16 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dmail_backends::SourceKind;
 use dmail_core::Service;
+use dmail_transfer::Format;
 
 /// Mail servers that log their users in through any user base.
 #[derive(Debug, Parser)]
-#[command(name = "dmail", version, max_term_width = 100)]
+#[command(name = "dmail", version, max_term_width = 100, after_help = programs())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,13 +32,6 @@ pub(crate) enum Command {
     Authent(AuthentArgs),
     /// Show how the gateway comes to its answer, step by step
     Explain(ExplainArgs),
-    /// The NWAuth user base: module program and command line
-    #[command(disable_help_flag = true)]
-    Nwauth {
-        /// See `dmail nwauth` without any
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
-        words: Vec<OsString>,
-    },
     /// Become a module (the servers start their modules through this)
     #[command(hide = true)]
     ModuleExec(ModuleExecArgs),
@@ -99,6 +95,19 @@ pub(crate) struct AuthentArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthentVerb {
+    #[command(flatten)]
+    Ask(AskVerb),
+    /// Take users in from a file or another user base
+    Import(ImportArgs),
+    /// Write all users, with their stored passwords, into a file
+    Export(ExportArgs),
+    /// Show what differs between two user bases
+    Diff(DiffArgs),
+}
+
+/// What the gateway can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AskVerb {
     /// Verify a password, which is read from the terminal or standard input
     Check {
         /// The name, as a client would give it
@@ -144,6 +153,131 @@ pub(crate) enum AuthentVerb {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = BASE_HELP)]
+pub(crate) struct ImportArgs {
+    /// What the file is
+    #[arg(value_parser = parse_format, required_unless_present = "from", requires = "file")]
+    pub(crate) format: Option<Format>,
+    /// The file, or - for standard input
+    pub(crate) file: Option<PathBuf>,
+    /// Take the users from this user base instead of a file
+    #[arg(long, value_name = "BASE", conflicts_with = "format")]
+    pub(crate) from: Option<BaseName>,
+    /// Take the users into this user base
+    #[arg(long, value_name = "BASE", default_value = "configured")]
+    pub(crate) to: BaseName,
+    /// Change nothing, and say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// What to do with users who are there, but not the same
+    #[arg(long, value_enum, default_value = "skip")]
+    pub(crate) on_conflict: Conflict,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
+}
+
+/// What happens to a user who is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Conflict {
+    /// Keep the present record
+    Skip,
+    /// Take the new record
+    Replace,
+    /// End there
+    Stop,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = BASE_HELP)]
+pub(crate) struct ExportArgs {
+    /// What to write
+    #[arg(value_parser = parse_format)]
+    pub(crate) format: Format,
+    /// The file, which only its owner will be able to read; - for standard output
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// Take the users from this user base
+    #[arg(long, value_name = "BASE", default_value = "configured")]
+    pub(crate) from: BaseName,
+    /// LDIF: the entry above the users
+    #[arg(long, value_name = "DN")]
+    pub(crate) base_dn: Option<String>,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = BASE_HELP)]
+pub(crate) struct DiffArgs {
+    /// The user base that was
+    #[arg(value_name = "OLD")]
+    pub(crate) old: BaseName,
+    /// The user base that will be
+    #[arg(value_name = "NEW", default_value = "configured")]
+    pub(crate) new: BaseName,
+    /// Compare the users in this file, one name in each line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) names: Option<PathBuf>,
+}
+
+/// What columns (CSV) or attributes (LDIF) are called.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FieldArgs {
+    /// CSV, LDIF: where the user name is [default: user, uid]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user_field: Option<String>,
+    /// CSV, LDIF: where the stored password is [default: password, userPassword]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) password_field: Option<String>,
+    /// CSV, LDIF: where the drop path is [default: drop_path, dropPath]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) drop_path_field: Option<String>,
+    /// CSV, LDIF: where the owner of the drop file is [default: uid, dropOwner]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner_field: Option<String>,
+}
+
+/// A user base as a command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaseName {
+    /// The one that dmail.conf names.
+    Configured,
+    /// A kind of base, and its file or folder.
+    Method(&'static str, Option<PathBuf>),
+}
+
+impl FromStr for BaseName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "configured" {
+            return Ok(Self::Configured);
+        }
+        let (method, path) = match text.split_once(':') {
+            Some((method, path)) => (method, Some(PathBuf::from(path))),
+            None => (text, None),
+        };
+        match dmail_backends::source(method) {
+            Some(kind) => Ok(Self::Method(kind.name, path)),
+            None => {
+                let names = dmail_backends::SOURCES.iter().map(|kind| kind.name);
+                let names = names.collect::<Vec<_>>().join(", ");
+                Err(format!("expected configured or METHOD[:PATH], METHOD one of {names}"))
+            }
+        }
+    }
+}
+
+/// How user bases are named.
+const BASE_HELP: &str = "BASE is \"configured\" for the one in dmail.conf, or METHOD[:PATH], \
+                         PATH being the base's file or the folder of its files: nwauth:/etc/dmail";
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    let found = Format::ALL.into_iter().find(|format| format.name() == text);
+    found.ok_or_else(|| format!("expected one of {}", Format::ALL.map(Format::name).join(", ")))
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The configuration [default: ./dmail-home/dmail.conf, else /etc/dmail.conf]
     #[arg(short, long = "config", value_name = "FILE")]
@@ -184,6 +318,16 @@ pub(crate) struct ModuleExecArgs {
 
 /// Where the original keeps its configuration.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/dmail.conf";
+
+/// The user bases, which are programs of their own.
+fn programs() -> String {
+    let lines = dmail_backends::SOURCES.iter().map(|kind| {
+        let SourceKind { program, summary, .. } = kind;
+        format!("  {program:<12} {summary}")
+    });
+    let heading = "User bases, as module programs (see `dmail PROGRAM help`):".to_owned();
+    [heading].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
 
 fn parse_service(text: &str) -> Result<Service, String> {
     let found = Service::ALL.into_iter().find(|service| service.name() == text);

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use dmail_core::config::{self, Diagnostic, Settings};
+use dmail_core::config::{self, Diagnostic, Loaded, Settings};
 
 use crate::cli::DEFAULT_CONFIG;
 use crate::failure::Failure;
@@ -19,16 +19,20 @@ pub(crate) fn locate(named: Option<PathBuf>) -> PathBuf {
     })
 }
 
-/// Reads a configuration and prints what is wrong with it. Files and folders
-/// that it names count from its own folder, so all of them are full paths,
-/// wherever the program was started.
+/// Reads a configuration and prints what is wrong with it.
 pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
-    let full = std::path::absolute(path).map_err(Failure::file("cannot find", path))?;
-    let loaded = config::load(&full, &mut |path| config::text(std::fs::read(path)?));
+    let loaded = load(path)?;
     if !loaded.diagnostics.is_empty() {
         print(&loaded.diagnostics);
     }
     loaded.settings.ok_or_else(|| Failure::Configuration(path.to_owned()))
+}
+
+/// Reads a configuration. Files and folders that it names count from its own
+/// folder, so all of them are full paths, wherever the program was started.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
+    let full = std::path::absolute(path).map_err(Failure::file("cannot find", path))?;
+    Ok(config::load(&full, &mut |path| config::text(std::fs::read(path)?)))
 }
 
 /// Shows what is wrong with a file to whoever sits at the terminal.

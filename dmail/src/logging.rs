@@ -6,8 +6,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use dmail_core::config::{LogLevel, Settings};
 use tracing::Metadata;
@@ -19,10 +19,14 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::failure::Failure;
 
+/// The files of this process, for [`reopen`].
+static FILES: OnceLock<LogFiles> = OnceLock::new();
+
 /// Starts logging into the files of `log_path`; warnings and errors go to the
 /// terminal as well.
 pub(crate) fn to_files(settings: &Settings) -> Result<(), Failure> {
     let files = LogFiles::open(&settings.server.log_path)?;
+    let files = FILES.get_or_init(|| files).clone();
     let level = match settings.server.log_level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -32,6 +36,16 @@ pub(crate) fn to_files(settings: &Settings) -> Result<(), Failure> {
     let files = fmt::layer().with_ansi(false).with_writer(files).with_filter(level).boxed();
     Registry::default().with(vec![files, terminal()]).init();
     Ok(())
+}
+
+/// Goes on in new files of the same names, after a program such as logrotate
+/// has moved the old ones away. If one cannot be opened, all stay as they are.
+pub(crate) fn reopen() {
+    if let Some(files) = FILES.get()
+        && let Err(error) = files.reopen()
+    {
+        tracing::error!(%error, "the log goes on in the old files");
+    }
 }
 
 /// Logs to the terminal only, for commands that are run by hand.
@@ -49,15 +63,44 @@ fn terminal() -> Box<dyn Layer<Registry> + Send + Sync> {
         .boxed()
 }
 
-/// The open log files.
+/// The log files of a folder.
 #[derive(Clone)]
 struct LogFiles {
+    directory: PathBuf,
+    open: Arc<RwLock<OpenFiles>>,
+}
+
+#[derive(Clone)]
+struct OpenFiles {
     smtp: Arc<File>,
     pop: Arc<File>,
     rest: Arc<File>,
 }
 
 impl LogFiles {
+    fn open(directory: &Path) -> Result<Self, Failure> {
+        let open = Arc::new(RwLock::new(OpenFiles::open(directory)?));
+        Ok(Self { directory: directory.to_owned(), open })
+    }
+
+    fn reopen(&self) -> Result<(), Failure> {
+        let fresh = OpenFiles::open(&self.directory)?;
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// The file for what a crate says.
+    fn of(&self, target: &str) -> Arc<File> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(match target.split("::").next() {
+            Some("dmail_smtp" | "dmail_delivery") => &open.smtp,
+            Some("dmail_pop") => &open.pop,
+            _ => &open.rest,
+        })
+    }
+}
+
+impl OpenFiles {
     fn open(directory: &Path) -> Result<Self, Failure> {
         let open = |name| {
             let path = directory.join(name);
@@ -67,25 +110,16 @@ impl LogFiles {
         };
         Ok(Self { smtp: open("dsmtp.log")?, pop: open("dpop.log")?, rest: open("dmail.log")? })
     }
-
-    /// The file for what a crate says.
-    fn of(&self, target: &str) -> &Arc<File> {
-        match target.split("::").next() {
-            Some("dmail_smtp" | "dmail_delivery") => &self.smtp,
-            Some("dmail_pop") => &self.pop,
-            _ => &self.rest,
-        }
-    }
 }
 
 impl<'a> MakeWriter<'a> for LogFiles {
-    type Writer = &'a File;
+    type Writer = Arc<File>;
 
-    fn make_writer(&'a self) -> &'a File {
-        &self.rest
+    fn make_writer(&'a self) -> Arc<File> {
+        self.of("")
     }
 
-    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> &'a File {
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Arc<File> {
         self.of(metadata.target())
     }
 }

@@ -1,7 +1,7 @@
 //! The dmail programs in one binary: the servers, and the tools around them.
 //!
 //! It answers to `dmail COMMAND`, and to the original's program names by the
-//! name that it is called by (`nwauth`). There is no logic here: it reads the
+//! name that it is called by (`nwauth`, `ldapauth` …). There is no logic here: it reads the
 //! configuration, builds, runs and drains.
 
 // These programs talk to their user on standard output.
@@ -16,18 +16,22 @@ mod explain;
 mod failure;
 mod home;
 mod launcher;
+mod live;
 mod logging;
+mod module;
 mod nwauth;
 mod password;
 mod serve;
 mod source;
 mod start;
+mod transfer;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use dmail_backends::SourceKind;
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -36,9 +40,10 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let called = words.next().unwrap_or_default();
     let words: Vec<OsString> = words.collect();
-    let result = match Path::new(&called).file_name().and_then(|name| name.to_str()) {
-        Some("nwauth") => nwauth::run(words),
-        _ => run(),
+    let called = Path::new(&called).file_name().and_then(|name| name.to_str());
+    let result = match called.and_then(dmail_backends::program) {
+        Some(kind) => program(kind, words),
+        None => run(words),
     };
     match result {
         Ok(code) => code,
@@ -49,15 +54,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<ExitCode, Failure> {
+fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let named = words.first().and_then(|word| word.to_str()).and_then(dmail_backends::program);
+    if let Some(kind) = named {
+        return program(kind, words.split_off(1));
+    }
     match Cli::parse().command {
         Command::Authent(arguments) => authent::run(arguments),
         Command::CheckConfig(arguments) => check::config(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::ModuleExec(arguments) => Err(launcher::run(arguments)),
-        Command::Nwauth { words } => nwauth::run(words),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),
+    }
+}
+
+/// A user base as the original's program.
+fn program(kind: &'static SourceKind, words: Vec<OsString>) -> Result<ExitCode, Failure> {
+    match kind.program {
+        "nwauth" => nwauth::run(words),
+        _ => module::run(kind, words),
     }
 }

@@ -1,10 +1,12 @@
 //! `dmail serve`: listens, runs until it is asked to stop, and drains.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dmail_core::Authenticator;
 use dmail_core::config::{Listen, Settings};
 use dmail_net::Shutdown;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -15,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Role, ServeArgs};
 use crate::failure::Failure;
-use crate::source::Source;
+use crate::live::Live;
 use crate::{assemble, configuration, logging};
 
 /// How long work that nobody waits for any more may hold up the end.
@@ -28,7 +30,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<ExitCode, Failure> {
     logging::to_files(&settings)?;
     run_to_end(async {
         let listeners = Listeners::open(&settings, arguments.only)?;
-        serve(&settings, listeners, || {}).await
+        serve(&arguments.config, &settings, listeners, || {}).await
     })
 }
 
@@ -109,9 +111,11 @@ fn bind(service: &'static str, port: &Listen) -> Result<TcpListener, Failure> {
 }
 
 /// Serves until a signal asks to stop; then no new sessions, running ones
-/// finish within `drain_timeout`, modules get `exit`. `ready` is called when
-/// clients can be served.
+/// finish within `drain_timeout`, modules get `exit`. SIGHUP opens new log files
+/// and reads the settings of the gateway again, from the file `path`. `ready` is
+/// called when clients can be served.
 pub(crate) async fn serve(
+    path: &Path,
     settings: &Settings,
     listeners: Listeners,
     ready: impl FnOnce(),
@@ -125,10 +129,9 @@ pub(crate) async fn serve(
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::other("signals"))?;
 
     check_folders(settings)?;
-    let source = Source::open(settings).await?;
-    let gateway = assemble::gateway(settings, &source);
+    let live = Live::open(path, settings).await?;
     let shutdown = Shutdown::new();
-    start_servers(settings, listeners, gateway, &shutdown)?;
+    start_servers(settings, listeners, Arc::clone(&live) as _, &shutdown)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
     ready();
 
@@ -136,7 +139,10 @@ pub(crate) async fn serve(
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = hangup.recv() => tracing::warn!("SIGHUP is ignored: settings are read at start"),
+            _ = hangup.recv() => {
+                logging::reopen();
+                live.reload().await;
+            }
         }
     }
     tracing::info!(sessions = shutdown.sessions(), "asked to stop, finishing the sessions");
@@ -145,7 +151,7 @@ pub(crate) async fn serve(
         // Whoever asks twice is in a hurry.
         _ = interrupt.recv() => shutdown.sessions(),
     };
-    source.shutdown().await;
+    live.shutdown().await;
     tracing::info!(cut_off, "stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -173,7 +179,7 @@ fn check_folders(settings: &Settings) -> Result<(), Failure> {
 fn start_servers(
     settings: &Settings,
     listeners: Listeners,
-    gateway: Arc<dmail_authent::gateway::Gateway>,
+    gateway: Arc<dyn Authenticator>,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     if !listeners.smtp.is_empty() {

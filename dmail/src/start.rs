@@ -16,7 +16,8 @@ use crate::{assemble, configuration, logging};
 pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
     serve::prepare_process();
     let home = Home::open(&arguments.home)?;
-    let mut settings = configuration::read(&home.config())?;
+    let home_config = home.config();
+    let mut settings = configuration::read(&home_config)?;
     if let Some(port) = arguments.smtp_port {
         settings.smtp.ports = vec![on_loopback("--smtp-port", port)];
     }
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
         // A busy port is found before anything is made or asked.
         let listeners = Listeners::open(&settings, None).map_err(offer_ports)?;
         let greeting = prepare(home, &settings, &listeners).await?;
-        serve::serve(&settings, listeners, || print!("{greeting}")).await
+        serve::serve(&home_config, &settings, listeners, || print!("{greeting}")).await
     })
 }
 

@@ -49,6 +49,15 @@ pub(super) fn hash(secret: &Secret) -> Result<String, SchemeError> {
     Ok(text.to_string())
 }
 
+/// Whether a check of `text` takes less memory times passes than one of a new
+/// text. What does not read is left alone.
+pub(super) fn is_cheap(text: &str) -> bool {
+    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let stored = PasswordHash::new(text).ok();
+    let params = stored.and_then(|stored| Params::try_from(&stored).ok());
+    params.is_some_and(|params| work(&params) < work(Argon2::default().params()))
+}
+
 /// Fills `out` with the hash of `secret`.
 fn compute(
     argon: &Argon2<'_>,

@@ -35,3 +35,8 @@ pub(super) fn hash(secret: &Secret) -> Result<String, SchemeError> {
         _ => SchemeError::Machine { scheme: SCHEME },
     })
 }
+
+/// Whether `text` has a lower cost than a new text would have.
+pub(super) fn is_cheap(text: &str) -> bool {
+    text.parse().is_ok_and(|parts: HashParts| parts.get_cost() < COST)
+}

@@ -29,6 +29,7 @@ mod gentle;
 pub mod hasher;
 pub mod lane;
 mod libcrypt;
+mod rehash;
 mod sha_crypt;
 mod stored;
 mod yescrypt;
@@ -39,6 +40,7 @@ use dmail_core::Secret;
 use subtle::ConstantTimeEq;
 
 pub use error::SchemeError;
+pub use rehash::{needs_rehash, recognise};
 use stored::Stored;
 
 /// A scheme that new passwords can be stored in.

@@ -74,6 +74,14 @@ pub(super) fn hash(kind: Kind, secret: &Secret) -> Result<String, SchemeError> {
         .map_err(|_| machine)
 }
 
+/// Rounds of a text that does not say.
+const ROUNDS_UNLESS_GIVEN: u32 = 5_000;
+
+/// Whether `text` has fewer rounds than a new text would have.
+pub(super) fn is_cheap(text: &str) -> bool {
+    rounds(text).unwrap_or(ROUNDS_UNLESS_GIVEN) < ROUNDS
+}
+
 /// The `rounds=` of the text; a number that does not fit counts as too many.
 fn rounds(text: &str) -> Option<u32> {
     let number = text.split('$').nth(2)?.strip_prefix("rounds=")?;

@@ -42,6 +42,11 @@ pub(super) fn check_cost(kind: Kind, text: &str) -> Result<(), SchemeError> {
     }
 }
 
+/// Whether a `$y$` text fills less memory than a new text would.
+pub(super) fn is_cheap(text: &str) -> bool {
+    yescrypt_bytes(text).is_some_and(|bytes| Some(bytes) < yescrypt_bytes(SETTING))
+}
+
 /// Bytes to fill for `$y$` and `$gy$`: 128·N·r, by p lanes and t more passes.
 fn yescrypt_bytes(text: &str) -> Option<u128> {
     let mut digits = text.split('$').nth(2)?.bytes();

@@ -15,6 +15,9 @@ pub struct NwAuthConfig {
     pub scheme: Scheme,
     /// `-readonly`: change nothing, not even the index on disk.
     pub read_only: bool,
+    /// `-rehash`: a password that is stored weaker than `scheme` would be
+    /// stored anew when its user logs in.
+    pub rehash: bool,
     /// `-size`: `nwauth.add` is merged into `nwauth.txt` when it has more than
     /// this many bytes. Unless given: 200 KiB, or a 32nd of `nwauth.txt` if
     /// that is more, so that the cost of merging does not grow with the base.
@@ -31,6 +34,7 @@ impl NwAuthConfig {
             directory: directory.as_ref().to_owned(),
             scheme: Scheme::default(),
             read_only: false,
+            rehash: false,
             journal_limit: None,
             names: NamePolicy::default(),
         }

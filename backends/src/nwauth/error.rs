@@ -31,6 +31,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A walk through all users stood at one who was removed since.
+    #[error("the user {user} was removed while all users were read: start again")]
+    Vanished {
+        /// The user.
+        user: String,
+    },
     /// A thread of ours died in the middle of a change.
     #[error("a change of the user base was interrupted")]
     Interrupted,

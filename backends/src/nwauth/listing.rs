@@ -48,8 +48,9 @@ impl Listing {
 
 /// The users at one moment, free of the store's locks.
 pub(super) struct Snapshot {
-    base: Option<Arc<Base>>,
-    changes: HashMap<Box<str>, Entry>,
+    pub(super) base: Option<Arc<Base>>,
+    /// What the journal says over it, by key.
+    pub(super) changes: HashMap<Box<str>, Entry>,
 }
 
 impl Snapshot {

@@ -19,6 +19,7 @@ pub mod aids;
 pub mod cli;
 pub mod log;
 
+mod account;
 mod base;
 mod config;
 mod directory;
@@ -29,7 +30,10 @@ mod listing;
 mod maintenance;
 mod merge;
 mod names;
+mod pages;
 mod record;
+mod records;
+mod rehash;
 mod scan;
 mod store;
 mod view;
@@ -38,12 +42,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, Action, AuthRequest, Authenticator, Change, DropPath, Found, Hit, Info, Outcome,
-    Purpose, Rejection, RejectionKind, Search, SearchOutcome, Secret, Uid, Unavailable, Username,
-    Verdict,
+    Action, AuthRequest, Authenticator, Change, Found, Hit, Info, Outcome, Purpose, Records,
+    Rejection, RejectionKind, Search, SearchOutcome, Secret, Unavailable, Username, Verdict,
 };
 use zeroize::Zeroizing;
 
+pub use account::{TextLine, read_line, write_line};
 pub use config::NwAuthConfig;
 pub use error::StoreError;
 pub use maintenance::{Encrypt, MaintenanceError};
@@ -55,6 +59,7 @@ use dmail_schemes::hasher::Hasher;
 use dmail_schemes::lane::Lane;
 use listing::{Listing, Query};
 use record::Record;
+use rehash::Rehashing;
 use store::{Edit, EditAction, Edited, Store};
 
 /// What the base is called in logs and traces.
@@ -92,6 +97,7 @@ pub struct NwAuth {
     hasher: Hasher,
     names: NamePolicy,
     read_only: bool,
+    rehashing: Rehashing,
     questions: Lane,
     changes: Lane,
     lists: Lane,
@@ -112,6 +118,7 @@ impl NwAuth {
             hasher: Hasher::new(config.scheme)?,
             names: config.names,
             read_only: config.read_only,
+            rehashing: Rehashing::new(config.rehash && !config.read_only),
             questions: Lane::new("nwauth lookup", QUESTIONS.0, QUESTIONS.1),
             changes: Lane::new("nwauth change", CHANGES.0, CHANGES.1),
             lists: Lane::new("nwauth search", LISTS.0, LISTS.1),
@@ -129,7 +136,10 @@ impl NwAuth {
         let verified = self.hasher.verify(stored, secret.clone()).await?;
         let right = verified.map_err(|error| error.unavailable(SOURCE, user.as_str()))?;
         Ok(match record {
-            Some(record) if right => accept(user, &record),
+            Some(record) if right => {
+                self.perhaps_rehash(user, &record, secret);
+                accept(user, &record)
+            }
             _ => Verdict::Rejected(Rejection::not_verified(user)),
         })
     }
@@ -150,7 +160,7 @@ impl NwAuth {
         if let Err(fault) = self.names.judge(user) {
             return Ok(bad_input(fault));
         }
-        let info = match info.map(info_field).transpose() {
+        let info = match info.map(account::info_field).transpose() {
             Ok(info) => info,
             Err(rejection) => return Ok(Outcome::Refused(rejection)),
         };
@@ -184,7 +194,7 @@ impl NwAuth {
         }
         Ok(match edited.first() {
             Some(Edited::Done) => Outcome::Done(format!("{user} {done}")),
-            Some(Edited::Unwritable) => bad_input("the record does not fit a line of nwauth.txt"),
+            Some(Edited::Unwritable) => bad_input(account::UNWRITABLE),
             Some(Edited::UnknownUser | Edited::Unchanged) | None => {
                 Outcome::Refused(Rejection::unknown_user(user))
             }
@@ -219,9 +229,7 @@ impl Authenticator for NwAuth {
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         if self.read_only {
-            let text = "this user base is read-only";
-            let rejection = Rejection::new(RejectionKind::NotAllowed, text);
-            return Ok(Outcome::Refused(rejection));
+            return Ok(read_only());
         }
         match &change.action {
             Action::Delete => {
@@ -246,33 +254,19 @@ impl Authenticator for NwAuth {
         };
         Ok(found(self.lists.run(list).await??))
     }
-}
 
-/// Everybody's mail is where dmail.conf says, and nobody has a uid.
-fn accept(user: &Username, record: &Record) -> Verdict {
-    Verdict::accepted(Account {
-        name: user.clone(),
-        drop: DropPath::Config,
-        uid: Some(Uid::Number(0)),
-        info: info_of(record),
-    })
-}
-
-/// The info fields; text that is none says nothing about the account.
-fn info_of(record: &Record) -> Info {
-    record.info_text().parse().unwrap_or_default()
-}
-
-/// The text to store, if it reads back as the same fields: a value such as
-/// `x" admin="1` would read back as two.
-fn info_field(info: &Info) -> Result<Vec<u8>, Rejection> {
-    let text = info.to_string();
-    if text.parse().as_ref() == Ok(info) {
-        Ok(text.into_bytes())
-    } else {
-        let reason = "an info value would read back as another one";
-        Err(Rejection::new(RejectionKind::BadInput, reason))
+    fn records(&self) -> Option<&dyn Records> {
+        Some(self)
     }
+}
+
+fn accept(user: &Username, record: &Record) -> Verdict {
+    Verdict::accepted(account::account(user, record))
+}
+
+fn read_only() -> Outcome {
+    let text = "this user base is read-only";
+    Outcome::Refused(Rejection::new(RejectionKind::NotAllowed, text))
 }
 
 fn bad_input(reason: impl ToString) -> Outcome {
@@ -286,7 +280,7 @@ fn found(listing: Listing) -> SearchOutcome {
     }
     let hit = |record: Record| {
         let user = Username::parse(record.name.as_bytes()).ok()?;
-        let info = info_of(&record);
+        let info = account::info(&record);
         Some(Hit { user, info })
     };
     SearchOutcome::Found(Found {

@@ -17,9 +17,10 @@ use zeroize::Zeroizing;
 
 use super::directory::Directory;
 use super::merge::{Step, merge};
+use super::pages::Pages;
 use super::record::{Record, deletion_line, key};
 use super::view::View;
-use super::{StoreError, listing};
+use super::{StoreError, account, listing};
 
 /// Smallest journal that is merged unless `-size` says otherwise, in bytes.
 const MIN_JOURNAL: u64 = 200 * 1024;
@@ -43,7 +44,10 @@ pub(super) enum EditAction {
     Delete,
     /// Replaces the stored password, if it is still this one.
     Rehash { from: Zeroizing<Vec<u8>>, to: Zeroizing<Vec<u8>> },
-    /// Adds or changes; `None` keeps what there is.
+    /// Adds or replaces; without a hash, the present one stays if there is one.
+    Put { hash: Option<Zeroizing<Vec<u8>>>, info: Vec<u8> },
+    /// Adds or changes; `None` keeps what there is. New info does not move the
+    /// mail unless it says so.
     Set { hash: Option<Zeroizing<Vec<u8>>>, info: Option<Vec<u8>> },
 }
 
@@ -72,6 +76,7 @@ pub(super) struct Store {
     /// `-size`: largest journal in bytes.
     journal_limit: Option<u64>,
     view: RwLock<View>,
+    pages: Pages,
     queue: Mutex<Vec<Waiting>>,
     /// Held by the one thread that writes.
     writer: Mutex<()>,
@@ -92,6 +97,7 @@ impl Store {
             directory,
             journal_limit,
             view: RwLock::new(view),
+            pages: Pages::default(),
             queue: Mutex::default(),
             writer: Mutex::default(),
             merger: Mutex::default(),
@@ -123,6 +129,22 @@ impl Store {
                 listing::Snapshot::of(&self.view()).list(&self.directory, &query)
             }
             listed => listed,
+        }
+    }
+
+    /// The users that follow `after` in the order of the files.
+    pub(super) fn page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let now = || self.current_view().map(|view| listing::Snapshot::of(&view));
+        match self.pages.page(&self.directory, after, limit, now) {
+            Err(StoreError::IndexDamaged { .. }) => {
+                self.view_mut().rebuild_index(&self.directory)?;
+                self.pages.page(&self.directory, after, limit, now)
+            }
+            page => page,
         }
     }
 
@@ -279,14 +301,19 @@ impl<'a> Batch<'a> {
         };
         let record = match (&edit.action, present) {
             (EditAction::Delete, Some(_)) => None,
+            (EditAction::Put { hash, info }, present) => Some(Record {
+                name: key.clone(),
+                hash: hash.clone().or(present.map(|old| old.hash)).unwrap_or_default(),
+                info: info.clone(),
+            }),
             (EditAction::Set { hash: Some(hash), info }, present) => Some(Record {
                 name: key.clone(),
                 hash: hash.clone(),
-                info: info.clone().or(present.map(|old| old.info)).unwrap_or_default(),
+                info: new_info(info.as_deref(), present.as_ref()),
             }),
             (EditAction::Set { hash: None, info }, Some(old)) => Some(Record {
                 name: key.clone(),
-                info: info.clone().unwrap_or(old.info),
+                info: new_info(info.as_deref(), Some(&old)),
                 hash: old.hash,
             }),
             (EditAction::Rehash { from, to }, Some(old)) if old.hash == *from => {
@@ -305,6 +332,15 @@ impl<'a> Batch<'a> {
         self.lines.extend_from_slice(&line);
         self.changed.insert(key, record);
         Ok(Edited::Done)
+    }
+}
+
+/// The info of a record that is set.
+fn new_info(new: Option<&[u8]>, old: Option<&Record>) -> Vec<u8> {
+    match (new, old) {
+        (Some(new), Some(old)) => account::keep_place(old, new),
+        (Some(new), None) => new.to_vec(),
+        (None, old) => old.map(|old| old.info.clone()).unwrap_or_default(),
     }
 }
 

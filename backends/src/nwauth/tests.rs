@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dmail_core::{Origin, Service, UnavailableKind};
+use dmail_core::{DropPath, Origin, Service, Uid, UnavailableKind};
 
 use super::*;
 use dmail_schemes::Scheme;

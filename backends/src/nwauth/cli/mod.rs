@@ -7,22 +7,19 @@
 //! ```
 //!
 //! Options have one dash and their arguments behind a blank, as scripts of
-//! twenty years have them. Words come from a shell, which has taken quotes
-//! away: `info="two words"` arrives as `info=two words`, and is read so.
+//! twenty years have them.
 
-mod command;
 mod options;
-mod words;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dmail_core::{Action, HashSpool, Secret, Username};
+use dmail_core::HashSpool;
 
 use super::{Encrypt, NwAuthConfig};
+use crate::command::{self, Words};
+pub use crate::command::{Command, UsageError};
 use options::Options;
-use words::Words;
 
 /// A parsed command line.
 #[derive(Debug, Clone)]
@@ -63,61 +60,14 @@ pub enum Task {
     Serve,
 }
 
-/// A command given as words of the command line.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// `set user password|(NULL) [label=value …]`, `del user`.
-    Change(Username, Action),
-    /// `check user password [address]`.
-    Check(Username, Secret, Option<IpAddr>),
-    /// `help`.
-    Help,
-    /// `lookup user`.
-    Lookup(Username),
-    /// `search string [-from n] [-max m]`.
-    Search {
-        /// The text or wildcard.
-        pattern: String,
-        /// How many hits to skip.
-        from: usize,
-        /// How many to show at most.
-        max: Option<usize>,
-    },
-    /// `version`.
-    Version,
-}
-
-/// Why a command line cannot be run. Never repeats a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UsageError {
-    /// The argument of an option is missing or not what it should be.
-    #[error("{option} wants {wanted}")]
-    Argument {
-        /// The option or command.
-        option: &'static str,
-        /// What it wants.
-        wanted: &'static str,
-    },
-    /// No `-path`.
-    #[error("-path DIR is missing: where are nwauth.txt and nwauth.add?")]
-    NoPath,
-    /// More words than the command takes.
-    #[error("{0} does not take that many words")]
-    TooMany(&'static str),
-    /// An option that there is not.
-    #[error("unknown option {0}")]
-    UnknownOption(String),
-    /// A command that there is not.
-    #[error("unknown command {0}: check, lookup, set, del, search, version or help")]
-    UnknownCommand(String),
-}
-
-/// What the program prints when it is called wrongly.
-pub const USAGE: &str = "\
+/// The options, for whoever calls the program wrongly; [`command::USAGE`] has
+/// the rest.
+pub const OPTIONS: &str = "\
 usage: nwauth -path DIR [options] [command]
 options:
   -path DIR              where nwauth.txt, nwauth.add and nwauth.log are
   -readonly              change nothing
+  -rehash                store weak passwords anew when their users log in
   -size BYTES            merge nwauth.add when it is larger than this
   -debug                 log everything to standard error
   -log                   write nwauth.log
@@ -129,12 +79,7 @@ options:
   -generate N            make the accounts test0 ... testN, password test
   -encrypt USER|all      hash passwords that are stored as clear text
   -sleep X Y             sleep Y seconds before the first and every X-th answer
-  drop_path HASH BASE    answer with drop paths below BASE (hash_spool 0, 1, 2)
-commands:
-  check USER PASSWORD [ADDRESS]      set USER PASSWORD|(NULL) [LABEL=VALUE ...]
-  lookup USER                        del USER
-  search TEXT [-from N] [-max M]     version, help
-Without a command, reads commands from standard input.";
+  drop_path HASH BASE    answer with drop paths below BASE (hash_spool 0, 1, 2)";
 
 /// Parses the words behind the program's name.
 ///
@@ -142,10 +87,10 @@ Without a command, reads commands from standard input.";
 ///
 /// Says what is missing or not known.
 pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Invocation, UsageError> {
-    let mut words = Words(words.into_iter().collect::<Vec<_>>().into_iter());
+    let mut words = Words::new(words);
     let mut options = Options::default();
     let mut command = None;
-    while let Some(word) = words.0.next() {
+    while let Some(word) = words.take() {
         // The one option of the original that has no dash.
         if word.starts_with('-') || word == "drop_path" {
             options.take(&word, &mut words)?;
@@ -170,7 +115,7 @@ mod tests {
     #[test]
     fn options_are_read_as_scripts_write_them() {
         let run = parse(
-            "-path /var/dmail -debug -log -logpass -readonly -size 5000 -sleep 3 20 -badchar +% \
+            "-path /var/dmail -debug -log -logpass -readonly -rehash -size 5000 -sleep 3 20 -badchar +% \
              -badchar_localpart = -allowats -allowhighascii drop_path 2 /mail"
                 .split_whitespace()
                 .map(str::to_owned),
@@ -178,7 +123,7 @@ mod tests {
         .expect("a command line");
         assert_eq!(run.config.directory, PathBuf::from("/var/dmail"));
         assert_eq!(run.config.journal_limit, Some(5000));
-        assert!(run.debug && run.config.read_only);
+        assert!(run.debug && run.config.read_only && run.config.rehash);
         assert_eq!(run.log, Some(Passwords::Shown));
         assert_eq!(run.sleep, Some((3, Duration::from_secs(20))));
         let names = NamePolicy {

@@ -7,14 +7,15 @@ use dmail_core::HashSpool;
 
 use super::super::log::Passwords;
 use super::super::{Encrypt, NamePolicy, NwAuthConfig};
-use super::words::Words;
-use super::{Command, DropLayout, Invocation, Task, UsageError};
+use super::{DropLayout, Invocation, Task};
+use crate::command::{Command, UsageError, Words};
 
 /// The options so far.
 #[derive(Default)]
 pub(super) struct Options {
     path: Option<PathBuf>,
     read_only: bool,
+    rehash: bool,
     debug: bool,
     log: Option<Passwords>,
     journal_limit: Option<u64>,
@@ -33,6 +34,7 @@ impl Options {
             "-log" => self.log = self.log.or(Some(Passwords::Hidden)),
             "-logpass" => self.log = Some(Passwords::Shown),
             "-readonly" => self.read_only = true,
+            "-rehash" => self.rehash = true,
             "-size" => self.journal_limit = Some(words.number("-size")?),
             "-badchar" => self.names.forbidden = words.next("-badchar", "characters")?,
             "-badchar_localpart" => {
@@ -54,8 +56,9 @@ impl Options {
     }
 
     pub(super) fn invocation(self, command: Option<Command>) -> Result<Invocation, UsageError> {
-        let mut config = NwAuthConfig::new(self.path.ok_or(UsageError::NoPath)?);
+        let mut config = NwAuthConfig::new(self.path.ok_or(NO_PATH)?);
         config.read_only = self.read_only;
+        config.rehash = self.rehash;
         config.journal_limit = self.journal_limit;
         config.names = self.names;
         let task = match (command, self.generate, self.encrypt) {
@@ -74,6 +77,10 @@ impl Options {
         })
     }
 }
+
+/// The base has to be somewhere.
+const NO_PATH: UsageError =
+    UsageError::Missing("-path DIR is missing: where are nwauth.txt and nwauth.add?");
 
 /// `hash base`, behind the word `drop_path`.
 fn drop_layout(words: &mut Words) -> Result<DropLayout, UsageError> {

@@ -14,7 +14,9 @@ use crate::pattern::AddressList;
 crate::settings! {
     title: "Authentication";
     /// Every login and every local recipient is a question to one user base.
-    /// These settings take effect at a restart.
+    /// SIGHUP makes a running server read these settings again, with those of
+    /// the cache, the throttle, NWAuth, and the user base's own file. All others
+    /// take effect at a restart.
     pub struct AuthentSettings {
         /// Who knows the users. `nwauth`: the NWAuth files. `ldap`, `mysql`:
         /// such a server. `unix_user`: this machine. `dnauth`: the file

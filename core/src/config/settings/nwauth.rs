@@ -28,6 +28,13 @@ crate::settings! {
         /// be read.
         scheme: &'static str = one("nwauth_scheme", word(&SCHEMES)),
             default: Value("argon2id"), example: "nwauth_scheme sha512-crypt";
+
+        /// Whether a password that is stored weaker than `nwauth_scheme` would
+        /// (another scheme, or a lower cost) is stored anew when its user logs
+        /// in. A DES hash counts only the first eight characters of a password;
+        /// afterwards all of them count.
+        rehash: bool = one("nwauth_rehash", boolean()),
+            default: Value("false"), example: "nwauth_rehash true";
     }
 }
 
