@@ -1,11 +1,11 @@
 //! The gateway: the layers, put together. The one public constructor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
     AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
-    Verdict,
+    Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -31,6 +31,8 @@ pub struct GatewayConfig {
 pub struct Gateway {
     top: Mapping,
     throttle: Arc<Throttle>,
+    /// Who hears of changes first.
+    flight: Arc<Flight>,
 }
 
 impl Gateway {
@@ -38,11 +40,13 @@ impl Gateway {
     #[must_use]
     pub fn new(source: Arc<dyn Authenticator>, config: GatewayConfig) -> Self {
         let flight = Arc::new(Flight::new(source, config.cache.by_address));
-        let cache = Arc::new(Cache::new(flight, config.cache));
+        let cache = Arc::new(Cache::new(Arc::clone(&flight) as _, config.cache));
+        let watcher: Weak<Cache> = Arc::downgrade(&cache);
+        flight.watch(watcher);
         let throttle = Arc::new(Throttle::new(cache, config.throttle));
         let below = Arc::clone(&throttle) as Arc<dyn Authenticator>;
         let access = Arc::new(Access::new(below, config.access));
-        Self { top: Mapping::new(access, config.domains), throttle }
+        Self { top: Mapping::new(access, config.domains), throttle, flight }
     }
 
     /// The throttle, to show and to forget what it counts.
@@ -71,5 +75,11 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    /// The names that are told are the canonical ones, and the gateway itself
+    /// has forgotten the user by then.
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.flight.watch(watcher);
     }
 }
