@@ -5,6 +5,8 @@
 //! and `set` and `del` are not served; passwords cross the network in clear
 //! text, so the daemon belongs on a private network.
 
+pub mod wire;
+
 mod server;
 
 pub use server::{Config, Server};
