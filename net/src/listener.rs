@@ -69,9 +69,8 @@ pub trait Incoming: Send + Sync {
     type Peer;
 
     /// The next connection, and the address that it comes from, if it has one.
-    fn accept(
-        &self,
-    ) -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
+    fn accept(&self)
+    -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
 
     /// Makes a connection ready for its session. `None` if the client has gone
     /// already.

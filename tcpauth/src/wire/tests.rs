@@ -45,12 +45,11 @@ fn infos() -> impl Strategy<Value = Info> {
 }
 
 fn questions() -> impl Strategy<Value = Question> {
-    let ask = (names(), proptest::option::of(secrets()), origins()).prop_map(
-        |(user, secret, origin)| {
+    let ask =
+        (names(), proptest::option::of(secrets()), origins()).prop_map(|(user, secret, origin)| {
             let purpose = secret.map_or(Purpose::Lookup, Purpose::Check);
             Question::Authenticate(AuthRequest { user, purpose, origin, trace: None })
-        },
-    );
+        });
     let set = (proptest::option::of(secrets()), proptest::option::of(infos()))
         .prop_map(|(secret, info)| Action::Set { secret, info });
     let action = prop_oneof![Just(Action::Delete), set];
@@ -72,8 +71,12 @@ fn accounts() -> impl Strategy<Value = Account> {
         any::<u32>().prop_map(|number| Some(Uid::Number(number))),
         "[#@0-9a-z, -]{0,9}".prop_map(|name| Some(Uid::Name(name))),
     ];
-    (names(), drop, uid, infos())
-        .prop_map(|(name, drop, uid, info)| Account { name, drop, uid, info })
+    (names(), drop, uid, infos()).prop_map(|(name, drop, uid, info)| Account {
+        name,
+        drop,
+        uid,
+        info,
+    })
 }
 
 /// What a question says, secrets included, which its `Debug` does not show.
