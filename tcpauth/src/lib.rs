@@ -6,13 +6,16 @@
 //!                  └─ changed ─┴──────────── "changed bob" ─────────┘
 //! ```
 //!
-//! [`Server`] is the daemon, [`wire`] is what is said between the two. The
+//! [`Server`] is the daemon, [`Client`] asks it, [`wire`] is what is said between
+//! the two. The
 //! first version of the wire is the line protocol of modules, for old clients;
 //! the second has ids, carries any bytes, and tells clients of changes.
 
 pub mod wire;
 
+mod client;
 mod flow;
 mod server;
 
+pub use client::{Client, ClientConfig, Endpoint, TlsConfig, Versions};
 pub use server::{ByAddress, Config, Server};
