@@ -11,6 +11,7 @@
 //! first version of the wire is the line protocol of modules, for old clients;
 //! the second has ids, carries any bytes, and tells clients of changes.
 
+pub mod settings;
 pub mod wire;
 
 mod client;
