@@ -6,6 +6,7 @@
 //!                  ldap     a directory: bind, or search and compare
 //!                  mysql    a table, or statements of the site's own
 //!                  unix     PAM or shadow, in helper children
+//!                  tcpauth  the daemon of another machine
 //! ```
 //!
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
@@ -88,13 +89,25 @@ pub enum OpenError {
 }
 
 /// The user bases that there are, in process.
-pub const SOURCES: &[SourceKind] = &[SourceKind {
-    name: "nwauth",
-    program: "nwauth",
-    summary: "NWAuth: the text files nwauth.txt and nwauth.add",
-    file: None,
-    open: |settings| Box::pin(async { open_nwauth(settings) }),
-}];
+pub const SOURCES: &[SourceKind] = &[
+    SourceKind {
+        name: "nwauth",
+        program: "nwauth",
+        summary: "NWAuth: the text files nwauth.txt and nwauth.add",
+        file: None,
+        open: |settings| Box::pin(async { open_nwauth(settings) }),
+    },
+    SourceKind {
+        name: "tcpauth",
+        program: "tcpauth",
+        summary: "TCPAuth: the gateway of another machine, over the network",
+        file: Some(SourceFile {
+            vocabulary: &dmail_tcpauth::settings::TCPAUTH_INI,
+            check: dmail_tcpauth::settings::check_client,
+        }),
+        open: |settings| Box::pin(async { open_tcpauth(settings) }),
+    },
+];
 
 /// The kind that `authent_method` calls so; case does not matter.
 #[must_use]
@@ -114,6 +127,12 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
     config.read_only = settings.read_only;
     config.journal_limit = settings.journal_limit;
     Ok(Arc::new(NwAuth::open(config)?))
+}
+
+fn open_tcpauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    let (config, warnings) = dmail_tcpauth::settings::load_client(&settings.file)?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    Ok(Arc::new(dmail_tcpauth::Client::start(config)))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod password;
 mod serve;
 mod source;
 mod start;
+mod tcpauthsvr;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = words.collect();
     let result = match Path::new(&called).file_name().and_then(|name| name.to_str()) {
         Some("nwauth") => nwauth::run(words),
+        Some("tcpauthsvr") => tcpauthsvr::run(words),
         _ => run(),
     };
     match result {
@@ -60,5 +62,6 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),
+        Command::Tcpauthsvr { words } => tcpauthsvr::run(words),
     }
 }

@@ -111,7 +111,7 @@ fn pool_config(settings: &Settings) -> Result<PoolConfig, Failure> {
 }
 
 /// This program, asked to become a module.
-fn launcher() -> Result<Vec<OsString>, Failure> {
+pub(crate) fn launcher() -> Result<Vec<OsString>, Failure> {
     let own = std::env::current_exe().map_err(Failure::other("cannot find this program"))?;
     let parent = std::process::id().to_string();
     Ok(vec![own.into_os_string(), "module-exec".into(), parent.into()])
