@@ -67,6 +67,16 @@ impl Flight {
         Self { next, tagger: Tagger::new(), by_address, running }
     }
 
+    /// Questions about this user are asked anew from now on; nobody is told.
+    pub(crate) fn forget(&self, user: &Username) {
+        self.running.let_go(user);
+    }
+
+    /// All questions are asked anew from now on; nobody is told.
+    pub(crate) fn forget_all(&self) {
+        self.running.questions().clear();
+    }
+
     fn question(&self, request: &AuthRequest) -> Question {
         let secret = match &request.purpose {
             Purpose::Check(secret) => Some(self.tagger.tag(secret).bits()),

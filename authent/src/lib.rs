@@ -23,5 +23,6 @@ pub mod line;
 pub mod mapping;
 pub mod pool;
 pub mod throttle;
+pub mod unmapped;
 
 mod keyed;

@@ -8,6 +8,7 @@
 //!                  mysql    a table, or statements of the site's own
 //!                  unix     PAM or shadow, in helper children
 //!                  multi    several of these, each with rules of its own
+//!                  tcpauth  the daemon of another machine
 //! ```
 //!
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
@@ -169,6 +170,16 @@ pub const SOURCES: &[SourceKind] = &[
         }),
         open: |settings| Box::pin(async { open_dnauth(settings) }),
     },
+    SourceKind {
+        name: "tcpauth",
+        program: "tcpauth",
+        summary: "TCPAuth: the gateway of another machine, over the network",
+        file: Some(SourceFile {
+            vocabulary: &dmail_tcpauth::settings::TCPAUTH_INI,
+            check: dmail_tcpauth::settings::check_client,
+        }),
+        open: |settings| Box::pin(async { open_tcpauth(settings) }),
+    },
 ];
 
 /// The kind that `authent_method` calls so; case does not matter.
@@ -202,6 +213,12 @@ fn open_unix(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenEr
 
 fn open_dnauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
     Ok(Arc::new(DnAuth::open(&settings.file)?))
+}
+
+fn open_tcpauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    let (config, warnings) = dmail_tcpauth::settings::load_client(&settings.file)?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    Ok(Arc::new(dmail_tcpauth::Client::start(config)))
 }
 
 #[cfg(test)]

@@ -144,20 +144,40 @@ impl Unavailable {
 
 /// Why nobody could decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{}", self.id())]
 pub enum UnavailableKind {
     /// The source itself says that it cannot answer now (`-DEAD`, a lost connection).
-    #[error("source-down")]
     Dead,
     /// The source broke the contract: garbage, a second reply, the wrong name, an early end.
-    #[error("source-fault")]
     Fault,
     /// Too many requests wait already, or this one waited too long.
-    #[error("overloaded")]
     Overloaded,
     /// The server is going down.
-    #[error("shutting-down")]
     ShuttingDown,
     /// No answer within the deadline (`authent_timeout`).
-    #[error("timeout")]
     Timeout,
+}
+
+impl UnavailableKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Dead, Self::Fault, Self::Overloaded, Self::ShuttingDown, Self::Timeout];
+
+    /// The reason id of the log: stable, one word.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Dead => "source-down",
+            Self::Fault => "source-fault",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting-down",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    /// The kind with this reason id.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.id() == id)
+    }
 }

@@ -132,6 +132,22 @@ pub enum RejectionKind {
 }
 
 impl RejectionKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::BadInput,
+        Self::NotAllowed,
+        Self::NotVerified,
+        Self::Throttled,
+        Self::UnknownUser,
+        Self::Unsupported,
+    ];
+
+    /// The kind with this reason id.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.id() == id)
+    }
+
     /// The reason id of the log: stable, one word.
     #[must_use]
     pub fn id(self) -> &'static str {

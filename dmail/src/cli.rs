@@ -34,6 +34,13 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Show or forget the wrong passwords that the running servers count
     Throttle(ThrottleArgs),
+    /// The TCPAuth daemon: other machines ask the user base of this one
+    #[command(disable_help_flag = true)]
+    Tcpauthsvr {
+        /// -config FILE: the configuration [default: /etc/tcpauthsvr.conf]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+        words: Vec<OsString>,
+    },
     /// Become a module (the servers start their modules through this)
     #[command(hide = true)]
     ModuleExec(ModuleExecArgs),

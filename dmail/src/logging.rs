@@ -25,9 +25,22 @@ static FILES: OnceLock<LogFiles> = OnceLock::new();
 /// Starts logging into the files of `log_path`; warnings and errors go to the
 /// terminal as well.
 pub(crate) fn to_files(settings: &Settings) -> Result<(), Failure> {
-    let files = LogFiles::open(&settings.server.log_path)?;
+    start(&settings.server.log_path, SERVERS, settings.server.log_level)
+}
+
+/// The same for a daemon that has one file, `name`, in `directory`.
+pub(crate) fn to_file(
+    directory: &Path,
+    name: &'static str,
+    level: LogLevel,
+) -> Result<(), Failure> {
+    start(directory, Names { smtp: name, pop: name, rest: name }, level)
+}
+
+fn start(directory: &Path, names: Names, level: LogLevel) -> Result<(), Failure> {
+    let files = LogFiles::open(directory, names)?;
     let files = FILES.get_or_init(|| files).clone();
-    let level = match settings.server.log_level {
+    let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
@@ -63,10 +76,22 @@ fn terminal() -> Box<dyn Layer<Registry> + Send + Sync> {
         .boxed()
 }
 
+/// Where the events of each server go.
+#[derive(Clone, Copy)]
+struct Names {
+    smtp: &'static str,
+    pop: &'static str,
+    rest: &'static str,
+}
+
+/// The files of the mail servers.
+const SERVERS: Names = Names { smtp: "dsmtp.log", pop: "dpop.log", rest: "dmail.log" };
+
 /// The log files of a folder.
 #[derive(Clone)]
 struct LogFiles {
     directory: PathBuf,
+    names: Names,
     open: Arc<RwLock<OpenFiles>>,
 }
 
@@ -78,13 +103,13 @@ struct OpenFiles {
 }
 
 impl LogFiles {
-    fn open(directory: &Path) -> Result<Self, Failure> {
-        let open = Arc::new(RwLock::new(OpenFiles::open(directory)?));
-        Ok(Self { directory: directory.to_owned(), open })
+    fn open(directory: &Path, names: Names) -> Result<Self, Failure> {
+        let open = Arc::new(RwLock::new(OpenFiles::open(directory, names)?));
+        Ok(Self { directory: directory.to_owned(), names, open })
     }
 
     fn reopen(&self) -> Result<(), Failure> {
-        let fresh = OpenFiles::open(&self.directory)?;
+        let fresh = OpenFiles::open(&self.directory, self.names)?;
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -101,14 +126,14 @@ impl LogFiles {
 }
 
 impl OpenFiles {
-    fn open(directory: &Path) -> Result<Self, Failure> {
+    fn open(directory: &Path, names: Names) -> Result<Self, Failure> {
         let open = |name| {
             let path = directory.join(name);
             let mut options = OpenOptions::new();
             let file = options.append(true).create(true).mode(0o600).open(&path);
             file.map(Arc::new).map_err(Failure::file("cannot write the log", &path))
         };
-        Ok(Self { smtp: open("dsmtp.log")?, pop: open("dpop.log")?, rest: open("dmail.log")? })
+        Ok(Self { smtp: open(names.smtp)?, pop: open(names.pop)?, rest: open(names.rest)? })
     }
 }
 

@@ -25,6 +25,7 @@ mod password;
 mod serve;
 mod source;
 mod start;
+mod tcpauthsvr;
 mod throttle;
 mod transfer;
 mod unixauth;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let called = Path::new(&called).file_name().and_then(|name| name.to_str());
     let result = match called.and_then(dmail_backends::program) {
         Some(kind) => program(kind, words),
+        None if called == Some("tcpauthsvr") => tcpauthsvr::run(words),
         None => run(words),
     };
     match result {
@@ -70,6 +72,7 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),
+        Command::Tcpauthsvr { words } => tcpauthsvr::run(words),
         Command::Throttle(arguments) => throttle::run(arguments),
     }
 }

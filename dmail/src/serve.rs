@@ -91,7 +91,7 @@ impl Listeners {
     }
 }
 
-fn bind(service: &'static str, port: &Listen) -> Result<TcpListener, Failure> {
+pub(crate) fn bind(service: &'static str, port: &Listen) -> Result<TcpListener, Failure> {
     let address = port.socket_addr();
     let bound = dmail_net::bind(address).or_else(|error| {
         // On a machine without IPv6, "all addresses" are those of IPv4.

@@ -13,8 +13,10 @@ mod connection;
 mod listener;
 mod shutdown;
 mod slots;
+mod unix;
 
 pub use connection::{Connection, ReadError, WriteError};
-pub use listener::{Peer, Policy, bind, serve};
+pub use listener::{Incoming, Peer, Policy, bind, serve};
 pub use shutdown::Shutdown;
 pub use slots::{Limits, Refusal, Slot, Slots};
+pub use unix::{UnixPeer, bind_unix};

@@ -1,4 +1,7 @@
 //! Accepting connections within limits, until the server is asked to stop.
+//!
+//! [`serve`] serves any kind of socket; [`Incoming`] is what it must know of
+//! one. Here is TCP; `unix.rs` has the other kind.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use crate::{Shutdown, Slots};
 
 /// Connections that the kernel keeps for us while we are busy.
-const BACKLOG: u32 = 1024;
+pub(crate) const BACKLOG: u32 = 1024;
 /// Pauses after an accept that failed, for instance for want of descriptors.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -58,6 +61,46 @@ impl std::fmt::Debug for Policy {
     }
 }
 
+/// A socket that clients connect to.
+pub trait Incoming: Send + Sync {
+    /// A connection.
+    type Stream: Send + 'static;
+    /// What the session learns of its client.
+    type Peer;
+
+    /// The next connection, and the address that it comes from, if it has one.
+    fn accept(&self)
+    -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
+
+    /// Makes a connection ready for its session. `None` if the client has gone
+    /// already.
+    fn prepare(stream: &Self::Stream, client: Option<SocketAddr>) -> Option<Self::Peer>;
+
+    /// Sends some words to a connection that is closed then.
+    fn dismiss(stream: &Self::Stream, words: &[u8]);
+}
+
+impl Incoming for TcpListener {
+    type Stream = TcpStream;
+    type Peer = Peer;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+        let (stream, client) = TcpListener::accept(self).await?;
+        Ok((stream, Some(client)))
+    }
+
+    fn prepare(stream: &TcpStream, client: Option<SocketAddr>) -> Option<Peer> {
+        // Small replies wait for nobody.
+        let _ = stream.set_nodelay(true);
+        Some(Peer { client: client?, local: stream.local_addr().ok()? })
+    }
+
+    fn dismiss(stream: &TcpStream, words: &[u8]) {
+        // The socket is new, so its buffer is empty: this cannot block.
+        let _ = stream.try_write(words);
+    }
+}
+
 /// Opens a listening socket.
 ///
 /// # Errors
@@ -76,9 +119,10 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Takes connections and runs `session` for each, until the server is asked to
 /// stop. The sessions go on after that; [`Shutdown::drain`] waits for them.
-pub async fn serve<S, F>(listener: TcpListener, policy: Policy, shutdown: Shutdown, session: S)
+pub async fn serve<L, S, F>(listener: L, policy: Policy, shutdown: Shutdown, session: S)
 where
-    S: Fn(TcpStream, Peer) -> F,
+    L: Incoming,
+    S: Fn(L::Stream, L::Peer) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut pause = FIRST_PAUSE;
@@ -91,7 +135,7 @@ where
         match accepted {
             Ok((stream, client)) => {
                 pause = FIRST_PAUSE;
-                admit(stream, client, &policy, &shutdown, &session);
+                admit::<L, S, F>(stream, client, &policy, &shutdown, &session);
             }
             Err(error) => {
                 let service = policy.service;
@@ -103,38 +147,38 @@ where
     }
 }
 
-/// Starts the session of one connection, or says why not.
-fn admit<S, F>(
-    stream: TcpStream,
-    client: SocketAddr,
+/// Starts the session of one connection, or says why not. A client without an
+/// address has passed the permissions of a file instead.
+fn admit<L, S, F>(
+    stream: L::Stream,
+    client: Option<SocketAddr>,
     policy: &Policy,
     shutdown: &Shutdown,
     session: &S,
 ) where
-    S: Fn(TcpStream, Peer) -> F,
+    L: Incoming,
+    S: Fn(L::Stream, L::Peer) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     let service = policy.service;
-    let address = client.ip().to_canonical();
-    if !(policy.allow)(address) {
-        tracing::info!(service, client = %address, reason = "address", "connection refused");
+    let address = client.map(|client| client.ip().to_canonical());
+    let shown = address.map_or("local".to_owned(), |address| address.to_string());
+    if address.is_some_and(|address| !(policy.allow)(address)) {
+        tracing::info!(service, client = %shown, reason = "address", "connection refused");
         return;
     }
     let slot = match policy.slots.take(address) {
         Ok(slot) => slot,
         Err(refusal) => {
-            tracing::info!(service, client = %address, reason = %refusal, "connection refused");
-            // The socket is new, so its buffer is empty: this cannot block.
-            let _ = stream.try_write(policy.busy);
+            tracing::info!(service, client = %shown, reason = %refusal, "connection refused");
+            L::dismiss(&stream, policy.busy);
             return;
         }
     };
-    // Small replies wait for nobody.
-    let _ = stream.set_nodelay(true);
-    let Ok(local) = stream.local_addr() else {
-        return; // The client has gone already.
+    let Some(peer) = L::prepare(&stream, client) else {
+        return;
     };
-    let session = session(stream, Peer { client, local });
+    let session = session(stream, peer);
     shutdown.spawn_session(async move {
         session.await;
         drop(slot);

@@ -29,7 +29,7 @@ struct Taken {
 /// A place that a connection occupies; given back when dropped.
 #[derive(Debug)]
 pub struct Slot {
-    client: IpAddr,
+    client: Option<IpAddr>,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -51,22 +51,25 @@ impl Slots {
         Self { limits, taken: Arc::default() }
     }
 
-    /// Takes a place for a connection from `address`.
+    /// Takes a place for a connection from `address`. One without an address
+    /// (on a unix socket) counts among all only.
     ///
     /// # Errors
     ///
     /// Says which limit is reached.
-    pub fn take(&self, address: IpAddr) -> Result<Slot, Refusal> {
-        let client = client_of(address);
+    pub fn take(&self, address: impl Into<Option<IpAddr>>) -> Result<Slot, Refusal> {
+        let client = address.into().map(client_of);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.limits.connections {
             return Err(Refusal::Server);
         }
-        let mine = taken.by_client.entry(client).or_default();
-        if *mine >= self.limits.per_client {
-            return Err(Refusal::Client);
+        if let Some(client) = client {
+            let mine = taken.by_client.entry(client).or_default();
+            if *mine >= self.limits.per_client {
+                return Err(Refusal::Client);
+            }
+            *mine += 1;
         }
-        *mine += 1;
         taken.all += 1;
         Ok(Slot { client, taken: Arc::clone(&self.taken) })
     }
@@ -76,10 +79,12 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
-        if let Some(mine) = taken.by_client.get_mut(&self.client) {
+        if let Some(client) = self.client
+            && let Some(mine) = taken.by_client.get_mut(&client)
+        {
             *mine -= 1;
             if *mine == 0 {
-                taken.by_client.remove(&self.client);
+                taken.by_client.remove(&client);
             }
         }
     }
@@ -110,6 +115,7 @@ mod tests {
         assert_eq!(slots.take(ip("192.0.2.1")).err(), Some(Refusal::Client));
         let _third = slots.take(ip("192.0.2.2")).expect("free");
         assert_eq!(slots.take(ip("192.0.2.3")).err(), Some(Refusal::Server));
+        assert_eq!(slots.take(None).err(), Some(Refusal::Server));
         drop(first);
         assert!(slots.take(ip("192.0.2.3")).is_ok());
     }

@@ -1,10 +1,22 @@
-//! The line protocol over TCP: other machines ask this gateway, as the
-//! original's TCPAuth daemon let them ask one module.
+//! TCPAuth: one gateway for many machines.
 //!
-//! This crate holds the daemon. Who may connect is decided by address alone,
-//! and `set` and `del` are not served; passwords cross the network in clear
-//! text, so the daemon belongs on a private network.
+//! ```text
+//!   front end ─▶ gateway ─▶ Client ═══ TCP, TLS, unix socket ═══ Server ─▶ gateway ─▶ source
+//!                  ▲           │                                    │
+//!                  └─ changed ─┴──────────── "changed bob" ─────────┘
+//! ```
+//!
+//! [`Server`] is the daemon, [`Client`] asks it, [`wire`] is what is said between
+//! the two. The
+//! first version of the wire is the line protocol of modules, for old clients;
+//! the second has ids, carries any bytes, and tells clients of changes.
 
+pub mod settings;
+pub mod wire;
+
+mod client;
+mod flow;
 mod server;
 
-pub use server::{Config, Server};
+pub use client::{Client, ClientConfig, Endpoint, TlsConfig, Versions};
+pub use server::{ByAddress, Config, Server};

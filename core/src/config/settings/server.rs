@@ -68,7 +68,8 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    const WORDS: [(&'static str, Self); 4] = [
+    /// The levels by their words.
+    pub const WORDS: [(&'static str, Self); 4] = [
         ("error", Self::Error),
         ("warn", Self::Warn),
         ("info", Self::Info),

@@ -1,0 +1,73 @@
+//! The gateway without names and guesses: what a daemon puts in front of its
+//! source. Its clients are gateways themselves, which have mapped the name and
+//! count the guesses.
+//!
+//! ```text
+//!   request ──▶ cache ──▶ flight ──▶ source
+//!                 ▲ forgets             │
+//!                 └──── changed ◀───────┤
+//!        watchers ◀──── changed ◀───────┘ after the cache
+//! ```
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use dmail_core::{
+    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
+    Verdict, Watcher,
+};
+
+use crate::cache::{Cache, CacheConfig};
+use crate::flight::Flight;
+
+/// Cache and flight in front of one source.
+pub struct Unmapped {
+    cache: Arc<Cache>,
+    /// Who hears of changes first, and tells them.
+    flight: Arc<Flight>,
+}
+
+impl Unmapped {
+    /// Stacks the layers upon `source`.
+    #[must_use]
+    pub fn new(source: Arc<dyn Authenticator>, config: CacheConfig) -> Arc<Self> {
+        let flight = Arc::new(Flight::new(source, config.by_address));
+        let cache = Arc::new(Cache::new(Arc::clone(&flight) as _, config));
+        let watcher: Weak<Cache> = Arc::downgrade(&cache);
+        flight.watch(watcher);
+        Arc::new(Self { cache, flight })
+    }
+
+    /// Forgets a user who was changed elsewhere; nobody is told.
+    pub fn forget(&self, user: &Username) {
+        self.flight.forget(user);
+        self.cache.changed(user);
+    }
+
+    /// Asks everything again that is remembered now; nobody is told.
+    pub fn forget_all(&self) {
+        self.flight.forget_all();
+        self.cache.lost_track();
+    }
+}
+
+#[async_trait]
+impl Authenticator for Unmapped {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        self.cache.authenticate(request).await
+    }
+
+    async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
+        self.cache.change(change).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
+        self.cache.search(search).await
+    }
+
+    /// By the time that a watcher hears of a change of the source's, the cache
+    /// has forgotten the user.
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.flight.watch(watcher);
+    }
+}

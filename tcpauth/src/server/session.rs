@@ -1,0 +1,469 @@
+//! One client: its lines, the questions that are under way for it, and what
+//! it is told.
+//!
+//! ```text
+//!   lines ──▶ question ──asked once, at once──▶ ready: its answer is written
+//!                                └──▶ pending: a task; its answer is written when it comes
+//! ```
+//!
+//! Most answers come from memory, so a question costs no task. In the first
+//! version the next line waits for the answer to the one before; in the second
+//! one, answers carry ids and overtake each other.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dmail_authent::helper;
+use dmail_authent::line::{Reply, Request};
+use dmail_core::framing::LineFault;
+use dmail_core::{Action, Authenticator, Purpose, Rejection, RejectionKind, Username};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::hub::{Listening, Notice, Seat};
+use super::{Client, Server};
+use crate::flow::Flow;
+use crate::wire::{
+    self, ClientLine, Fault, Greeting, Malformed, Prover, Push, Question, Side, Welcome,
+};
+
+/// How long a client may take to read what it is sent.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the clock is looked at, at most.
+const TICK: Duration = Duration::from_secs(5);
+/// How long a client that was told `closing` may stay without a question.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Output beyond which no more questions are read.
+const MUCH_OUTPUT: usize = 256 * 1024;
+
+/// An answer in bytes, under way.
+type Answer = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
+
+/// What a client may say now.
+enum Phase {
+    /// Anything: it has not spoken yet.
+    New,
+    /// Its proof.
+    Proving(Prover, Greeting),
+    /// Requests of the first version.
+    First,
+    /// Questions of the second; the highest id so far.
+    Second(u64),
+    /// Nothing any more: it is closed when it has read what is sent.
+    Over,
+}
+
+/// Why a session ended, for the log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error("the client closed the connection")]
+    Closed,
+    #[error("it was not reading")]
+    CutOff,
+    #[error("connection broken: {0}")]
+    Io(#[from] io::Error),
+    #[error("the session is over")]
+    Over,
+    #[error("nothing was heard of it")]
+    Silent,
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// What happened.
+enum Event {
+    Answer(Vec<u8>),
+    Arrived,
+    Notice(Notice),
+    Tick,
+}
+
+/// The state of one connection.
+pub(super) struct Session<S> {
+    server: Arc<Server>,
+    client: Client,
+    seat: Seat,
+    flow: Flow<S>,
+    phase: Phase,
+    /// Questions whose answers were not there at once.
+    asked: JoinSet<Vec<u8>>,
+    /// A client that is silent for so long has gone.
+    patience: Duration,
+    heard: Instant,
+    /// Since when the client has not read what it was sent.
+    stuck: Option<Instant>,
+    clock: Pin<Box<Sleep>>,
+    stopping: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
+    pub(super) fn new(server: Arc<Server>, client: Client, stream: S) -> Self {
+        let patience = server.config.idle;
+        Self {
+            seat: server.hub.seat(),
+            client,
+            flow: Flow::new(stream, wire::MAX_LINE_BYTES),
+            phase: Phase::New,
+            asked: JoinSet::new(),
+            patience,
+            heard: Instant::now(),
+            stuck: None,
+            clock: Box::pin(sleep(TICK.min(patience / 2))),
+            stopping: false,
+            server,
+        }
+    }
+
+    /// Serves the client until one of the two has enough.
+    pub(super) async fn run(mut self) -> End {
+        loop {
+            match self.serve().await {
+                Ok(()) => {}
+                Err(end) => {
+                    let close = poll_fn(|context| self.flow.poll_close(context));
+                    let _ = tokio::time::timeout(LAST_WORDS, close).await;
+                    return end;
+                }
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), End> {
+        self.read_lines().await;
+        if self.may_leave() {
+            return Err(if self.stopping { End::Stopping } else { End::Over });
+        }
+        match poll_fn(|context| self.poll_event(context)).await? {
+            Event::Answer(answer) => self.flow.output().extend_from_slice(&answer),
+            Event::Arrived => {}
+            Event::Notice(Notice::Line(line)) => self.flow.output().extend_from_slice(&line),
+            Event::Notice(Notice::Stop) => self.stop(),
+            Event::Tick => self.look_at_clock()?,
+        }
+        Ok(())
+    }
+
+    /// What comes first: sending, then what is to be said, then what is asked.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, End>> {
+        match self.flow.poll_send(context)? {
+            Poll::Ready(()) => self.stuck = None,
+            Poll::Pending => {
+                self.stuck.get_or_insert_with(Instant::now);
+            }
+        }
+        if matches!(self.phase, Phase::Over) && self.flow.unsent() == 0 {
+            return Poll::Ready(Err(End::Over));
+        }
+        // Lines for a client that does not read stay in its queue, whose end
+        // cuts it off.
+        if self.flow.unsent() < MUCH_OUTPUT {
+            match self.seat.notices.poll_recv(context) {
+                Poll::Ready(Some(notice)) => return Poll::Ready(Ok(Event::Notice(notice))),
+                Poll::Ready(None) => return Poll::Ready(Err(End::CutOff)),
+                Poll::Pending => {}
+            }
+        }
+        if !self.asked.is_empty()
+            && let Poll::Ready(Some(answer)) = self.asked.poll_join_next(context)
+        {
+            // A task that panicked has been reported; its question is one
+            // without an answer, which the client notices by its deadline.
+            return Poll::Ready(Ok(Event::Answer(answer.unwrap_or_default())));
+        }
+        if self.takes_lines() {
+            match self.flow.poll_read(context)? {
+                Poll::Ready(0) => return Poll::Ready(Err(End::Closed)),
+                Poll::Ready(_) => return Poll::Ready(Ok(Event::Arrived)),
+                Poll::Pending => {}
+            }
+        }
+        self.clock.as_mut().poll(context).map(|()| Ok(Event::Tick))
+    }
+
+    /// Whether the next line is taken: not while too many answers are due.
+    fn takes_lines(&self) -> bool {
+        let due = match self.phase {
+            Phase::Second(_) => self.server.config.outstanding,
+            Phase::Over => 0,
+            _ => 1,
+        };
+        self.asked.len() < due && self.flow.unsent() < MUCH_OUTPUT
+    }
+
+    /// Takes the lines that have arrived, as far as their turn has come.
+    async fn read_lines(&mut self) {
+        while self.takes_lines() {
+            let (server, client, phase) = (&self.server, &self.client, &mut self.phase);
+            let read = self.flow.line(|line| read(server, client, phase, line));
+            let Some(next) = read else { return };
+            self.heard = Instant::now();
+            match next {
+                Next::Ask(mut answer) => {
+                    let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context)));
+                    match first.await {
+                        Poll::Ready(answer) => self.flow.output().extend_from_slice(&answer),
+                        Poll::Pending => {
+                            self.asked.spawn(answer);
+                        }
+                    }
+                }
+                Next::Begin(greeting, line) => {
+                    self.patience = greeting.heartbeat * 3;
+                    self.flow.output().extend_from_slice(line.as_bytes());
+                    self.phase = Phase::Second(0);
+                    let listening = if greeting.peer { Listening::Peer } else { Listening::All };
+                    self.seat.listen(listening);
+                    if self.stopping {
+                        Push::Closing.write(self.flow.output());
+                    }
+                    self.look_sooner();
+                }
+                Next::Say(line) => self.flow.output().extend_from_slice(line.as_bytes()),
+                Next::SayPush(push) => push.write(self.flow.output()),
+            }
+        }
+    }
+
+    /// Whether the session of a server that stops has nothing left to do.
+    fn may_leave(&self) -> bool {
+        let idle = self.asked.is_empty() && self.flow.unsent() == 0 && !self.flow.in_line();
+        match self.phase {
+            Phase::Second(_) => false, // The client has been told, and leaves by itself.
+            _ => self.stopping && idle,
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        if matches!(self.phase, Phase::Second(_)) {
+            Push::Closing.write(self.flow.output());
+        }
+        self.look_sooner();
+    }
+
+    fn look_at_clock(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.stuck.is_some_and(|since| now - since > WRITE_PATIENCE) {
+            return Err(End::CutOff);
+        }
+        let silent = now - self.heard;
+        if self.asked.is_empty() && (silent > self.patience) {
+            return Err(End::Silent);
+        }
+        if self.stopping && self.asked.is_empty() && silent > LAST_WORDS {
+            return Err(End::Stopping);
+        }
+        self.look_sooner();
+        Ok(())
+    }
+
+    /// Sets the clock by what is waited for now.
+    fn look_sooner(&mut self) {
+        let pause = if self.stopping { LAST_WORDS / 4 } else { TICK.min(self.patience / 3) };
+        self.clock.as_mut().reset(Instant::now() + pause);
+    }
+}
+
+/// What a line leads to.
+enum Next {
+    Ask(Answer),
+    /// The second version begins, with this line.
+    Begin(Greeting, String),
+    Say(String),
+    SayPush(Push),
+}
+
+/// Reads one line as the phase demands.
+fn read(
+    server: &Arc<Server>,
+    client: &Client,
+    phase: &mut Phase,
+    line: Result<&[u8], LineFault>,
+) -> Next {
+    match (&*phase, line) {
+        (Phase::New, Ok(line)) if Greeting::is_one(line) => greet(server, client, phase, line),
+        (Phase::New | Phase::First, line) => first_version(server, client, phase, line),
+        (Phase::Proving(prover, greeting), Ok(line)) => {
+            let proof = line.strip_prefix(b"prove ").unwrap_or_default();
+            if prover.accepts(Side::Client, proof) {
+                let line = format!("+OK {}\n", prover.proof(Side::Server));
+                Next::Begin(greeting.clone(), line)
+            } else {
+                tracing::warn!(client = %client, "wrong shared secret");
+                *phase = Phase::Over;
+                Next::Say("-DEAD wrong shared secret\n".into())
+            }
+        }
+        (Phase::Second(last), Ok(line)) => match second_version(server, client, *last, line) {
+            Ok((last, next)) => {
+                *phase = Phase::Second(last);
+                next
+            }
+            Err(fault) => say_fault(client, phase, fault.0),
+        },
+        (Phase::Second(_), Err(_)) => {
+            say_fault(client, phase, "a line too long, or with control characters")
+        }
+        (Phase::Proving(..), Err(_)) | (Phase::Over, _) => {
+            *phase = Phase::Over;
+            Next::Say(String::new())
+        }
+    }
+}
+
+/// After this, nothing that the client says can be trusted.
+fn say_fault(client: &Client, phase: &mut Phase, why: &'static str) -> Next {
+    tracing::warn!(client = %client, why, "the client breaks the protocol");
+    *phase = Phase::Over;
+    Next::SayPush(Push::Fault(why.into()))
+}
+
+fn greet(server: &Server, client: &Client, phase: &mut Phase, line: &[u8]) -> Next {
+    let greeting = match Greeting::parse(line) {
+        Ok(greeting) => greeting,
+        Err(fault) => {
+            *phase = Phase::Over;
+            return Next::Say(format!("-DEAD {fault}\n"));
+        }
+    };
+    let secret = server.config.secret.as_ref().filter(|_| !client.is_local());
+    let welcome = Welcome { nonce: rand::random(), prove: secret.is_some() };
+    match secret {
+        Some(secret) => {
+            let prover = Prover::new(secret, greeting.nonce, welcome.nonce);
+            *phase = Phase::Proving(prover, greeting);
+            Next::Say(welcome.line())
+        }
+        None => Next::Begin(greeting, welcome.line()),
+    }
+}
+
+/// A request of the line protocol. A client that may not ask so is told that
+/// nobody answers, never that a password is wrong.
+fn first_version(
+    server: &Arc<Server>,
+    client: &Client,
+    phase: &mut Phase,
+    line: Result<&[u8], LineFault>,
+) -> Next {
+    if !server.config.plain || (server.config.secret.is_some() && !client.is_local()) {
+        *phase = Phase::Over;
+        return Next::Say("-DEAD this daemon takes clients of its second version only\n".into());
+    }
+    *phase = Phase::First;
+    let line = match line {
+        Ok(line) => line,
+        Err(fault) => return Next::Say(format!("-ERR {fault}\n")),
+    };
+    let request = match Request::parse(line, server.manners.quoting) {
+        Ok(request) => request,
+        Err(error) => {
+            let mut reply = Vec::new();
+            Reply::err(error.to_string()).write(&mut reply);
+            return Next::Say(String::from_utf8_lossy(&reply).into_owned());
+        }
+    };
+    if request == Request::Exit {
+        *phase = Phase::Over;
+    }
+    let mut manners = Arc::clone(&server.manners);
+    let changes = matches!(request, Request::Set { .. } | Request::Del { .. });
+    let gateway: Arc<dyn Authenticator> = if changes && server.may_change(client) {
+        manners = Arc::clone(&server.changing_manners);
+        Arc::clone(&server.relay) as _
+    } else {
+        Arc::clone(&server.gateway)
+    };
+    Next::Ask(Box::pin(async move {
+        let mut reply = Vec::with_capacity(64);
+        helper::answer(request, &*gateway, &manners, &mut reply).await;
+        reply
+    }))
+}
+
+/// A line of the second version, and the highest id after it.
+fn second_version(
+    server: &Arc<Server>,
+    client: &Client,
+    last: u64,
+    line: &[u8],
+) -> Result<(u64, Next), Fault> {
+    let (id, next) = match ClientLine::parse(line) {
+        Ok(ClientLine::Ping) => return Ok((last, Next::SayPush(Push::Pong))),
+        Ok(ClientLine::Ask(id, question)) => (id, ask(server, client, id, question)),
+        Err(Malformed::User { id, why }) => {
+            let text = format!("bad user name: {why}");
+            (id, refuse(id, Rejection::new(RejectionKind::BadInput, text)))
+        }
+        Err(Malformed::Fault(fault)) => return Err(fault),
+    };
+    if id > last { Ok((id, next)) } else { Err(Fault("an id that does not rise")) }
+}
+
+fn ask(server: &Arc<Server>, client: &Client, id: u64, question: Question) -> Next {
+    if let Some(rejection) = unasked(server, client, &question) {
+        return refuse(id, rejection);
+    }
+    let mut answer = Vec::with_capacity(64);
+    match question {
+        Question::Authenticate(request) => {
+            let gateway = Arc::clone(&server.gateway);
+            Next::Ask(Box::pin(async move {
+                let verdict = gateway.authenticate(&request).await;
+                wire::write_verdict(&mut answer, id, &verdict);
+                answer
+            }))
+        }
+        Question::Change(change) => {
+            let relay = Arc::clone(&server.relay);
+            tracing::info!(client = %client, user = %change.user, "a change is asked for");
+            Next::Ask(Box::pin(async move {
+                let outcome = relay.change(&change).await;
+                wire::write_outcome(&mut answer, id, &outcome);
+                answer
+            }))
+        }
+        Question::Search(search) => {
+            let gateway = Arc::clone(&server.gateway);
+            Next::Ask(Box::pin(async move {
+                let outcome = gateway.search(&search).await;
+                wire::write_search(&mut answer, id, &outcome);
+                answer
+            }))
+        }
+    }
+}
+
+/// The "no" to a question that is not passed on: an empty password is nobody's
+/// (RFC 4513 section 5.1.2), and not everybody may change the user base.
+fn unasked(server: &Server, client: &Client, question: &Question) -> Option<Rejection> {
+    let empty = |user: &Username| Some(Rejection::not_verified(user));
+    match question {
+        Question::Authenticate(request) => match &request.purpose {
+            Purpose::Check(secret) if secret.is_empty() => empty(&request.user),
+            _ => None,
+        },
+        Question::Change(_) if !server.may_change(client) => {
+            let why = "changes are not allowed here";
+            Some(Rejection::new(RejectionKind::NotAllowed, why))
+        }
+        Question::Change(change) => match &change.action {
+            Action::Set { secret: Some(secret), .. } if secret.is_empty() => {
+                Some(Rejection::new(RejectionKind::BadInput, "a password cannot be empty"))
+            }
+            _ => None,
+        },
+        Question::Search(_) => None,
+    }
+}
+
+fn refuse(id: u64, rejection: Rejection) -> Next {
+    let mut answer = Vec::new();
+    wire::write_refusal(&mut answer, id, &rejection);
+    Next::Say(String::from_utf8_lossy(&answer).into_owned())
+}

@@ -1,0 +1,372 @@
+//! `tcpauthsvr.conf`: where the daemon listens, whom it answers, what it asks.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dmail_authent::line::Quoting;
+use dmail_core::config::Unset::{Compulsory, Nothing, SameAs, Value};
+use dmail_core::config::value::{
+    addresses, boolean, command, domain, number, path, seconds, secret, word,
+};
+use dmail_core::config::{
+    self, CacheSettings, CommandLine, Given, Loaded, LogLevel, NwauthSettings, Severity, Vocabulary,
+};
+use dmail_core::pattern::AddressList;
+use dmail_core::{Domain, Secret};
+use dmail_net::Limits;
+use tokio_rustls::TlsAcceptor;
+
+use super::introduction;
+use super::kind::{ListenOn, SourceWords, listen_on, source};
+use super::tls::{self, TlsError};
+use crate::server::Config;
+
+dmail_core::settings! {
+    title: "Where it listens";
+    /// The daemon may listen in several places.
+    pub struct ListenSettings {
+        /// An address and a port, or a unix socket. The file of a socket gets
+        /// the mode `600` and belongs to the user that the daemon runs as,
+        /// unless `mode=` and `owner=` say otherwise; they decide who on this
+        /// machine may ask.
+        listen: Vec<ListenOn> = many("listen", listen_on()),
+            default: Compulsory,
+            example: "listen unix:/run/dmail/auth.sock mode=660 owner=dmail:mail";
+
+        /// How many connections there may be at the same time.
+        connections: usize = one("max_connections", number(1..=1_000_000)),
+            default: Value("1000"), example: "max_connections 5000";
+
+        /// How many of them may come from one address. 0 is no limit. A unix
+        /// socket has none.
+        per_client: usize = one("max_connections_per_ip", number(0..=1_000_000)),
+            default: Value("100"), example: "max_connections_per_ip 20";
+
+        /// How many questions of one connection may be under way. More are
+        /// read when some of them are answered.
+        outstanding: usize = one("outstanding", number(1..=100_000)),
+            default: Value("1000"), example: "outstanding 100";
+
+        /// A client of the first version that says nothing for so long is
+        /// closed. One of the second version says how often it is heard of.
+        idle: Duration = one("idle_timeout", seconds(10..=86400)),
+            default: Value("1h"), example: "idle_timeout 10m";
+
+        /// How long questions that are under way may go on when the daemon is
+        /// asked to stop.
+        drain_timeout: Duration = one("drain_timeout", seconds(0..=3600)),
+            default: Value("10"), example: "drain_timeout 30";
+    }
+}
+
+dmail_core::settings! {
+    title: "Whom it answers";
+    /// An address can be lied about by somebody near. Beyond a network of
+    /// ours, use TLS, and a shared secret or client certificates.
+    pub struct GuardSettings {
+        /// Who may ask over TCP. Everybody else is closed without a word.
+        allow: Vec<AddressList> = many("allow", addresses()),
+            default: Value("127.0.0.0/8,::1"), example: "allow 192.0.2.0/28,2001:db8::/64";
+
+        /// Who may `set` and `del`. Over TCP the client must have proved the
+        /// `shared_secret`, or have shown a certificate. Clients on a unix
+        /// socket count as 127.0.0.1.
+        allow_changes: Vec<AddressList> = many("allow_changes", addresses()),
+            default: Nothing("nobody"), example: "allow_changes 127.0.0.1,192.0.2.3";
+
+        /// A secret that clients over TCP must prove to know. It is never sent.
+        /// Clients of the first version cannot, and are not answered then.
+        secret: Option<Secret> = optional("shared_secret", secret()),
+            default: Nothing("nothing has to be proved"),
+            example: "shared_secret correct-horse-battery-staple";
+
+        /// The certificate of the daemon and those of its authorities, as PEM.
+        /// With it, TCP is served with TLS only.
+        certificate: Option<PathBuf> = optional("tls_certificate", path()),
+            default: Nothing("no TLS, passwords are sent in clear text"),
+            example: "tls_certificate /etc/dmail/auth.pem";
+
+        /// The private key of `tls_certificate`, as PEM.
+        key: Option<PathBuf> = optional("tls_key", path()),
+            default: Nothing("needed by `tls_certificate`"),
+            example: "tls_key /etc/dmail/auth.key";
+
+        /// The authorities that certificates of clients may come from, as PEM.
+        client_ca: Option<PathBuf> = optional("tls_client_ca", path()),
+            default: Nothing("clients are not asked for a certificate"),
+            example: "tls_client_ca /etc/dmail/nodes-ca.pem";
+
+        /// Whether a client without such a certificate is refused.
+        require_certificate: bool = one("require_client_certificate", boolean()),
+            default: Value("false"), example: "require_client_certificate true";
+
+        /// Whether clients of the first version are answered: the line protocol
+        /// of modules.
+        plain: bool = one("plain", boolean()), default: Value("true"), example: "plain false";
+
+        /// Whether clients of the first version write percent-encoded arguments.
+        plain_quote: bool = one("plain_quote", boolean()),
+            default: Value("false"), example: "plain_quote true";
+    }
+}
+
+dmail_core::settings! {
+    title: "What it asks";
+    /// Either `authent_process` or `source`.
+    pub struct ModuleSettings {
+        /// The module that knows the users: a program that reads questions
+        /// from its standard input and answers on its standard output. It is
+        /// run directly and not by a shell.
+        process: Option<CommandLine> = optional("authent_process", command()),
+            default: Nothing("`source` is asked"),
+            example: "authent_process /usr/local/dmail/nwauth -path /etc/dmail";
+
+        /// A user base that is built in, as `authent_method` in dmail.conf
+        /// calls it, and the file of its settings.
+        source: Option<SourceWords> = optional("source", source()),
+            default: Nothing("`authent_process` is asked"),
+            example: "source ldap /etc/dmail/ldapauth.ini";
+
+        /// How many copies of the module run. Each answers one question at a
+        /// time.
+        number: usize = one("authent_number", number(1..=256)),
+            default: Value("2"), example: "authent_number 4";
+
+        /// How long the module may take over one answer.
+        timeout: Duration = one("authent_timeout", seconds(1..=600)),
+            default: Value("10"), example: "authent_timeout 20";
+
+        /// How many questions may wait for a free copy of the module.
+        queue: usize = one("authent_queue", number(1..=1_000_000)),
+            default: Value("1000"), example: "authent_queue 200";
+
+        /// Whether the module understands percent-encoded arguments.
+        quote: bool = one("authent_quote", boolean()),
+            default: Value("false"), example: "authent_quote true";
+
+        /// Whether the module understands names and passwords in UTF-8.
+        utf8: bool = one("authent_utf8", boolean()),
+            default: Value("false"), example: "authent_utf8 true";
+
+        /// Whether `check` tells the module the address of the user's client.
+        send_ip: bool = one("authent_send_ip", boolean()),
+            default: Value("true"), example: "authent_send_ip false";
+
+        /// A domain that the module may append to a name, or leave off.
+        domains: Vec<Domain> = many("host_domain", domain()),
+            default: Nothing("names are answered as they were asked"),
+            example: "host_domain corp.example";
+
+        /// The other daemons in front of the same user base, as a file that is
+        /// written as `tcpauth.ini` is. What is changed through them is
+        /// forgotten here at once.
+        peers: Option<PathBuf> = optional("peers", path()),
+            default: Nothing("this is the only daemon"), example: "peers /etc/dmail/peers.ini";
+    }
+}
+
+dmail_core::settings! {
+    title: "Folders and log";
+    /// All events are in one file, `tcpauthsvr.log`.
+    pub struct LogSettings {
+        /// The folder of user files and of settings files that are named
+        /// without one.
+        dsmtp_path: PathBuf = one("dsmtp_path", path()),
+            default: Value("/usr/local/dmail"), example: "dsmtp_path /etc/dmail";
+
+        /// The folder of the log.
+        log_path: PathBuf = one("log_path", path()),
+            default: SameAs("dsmtp_path"), example: "log_path /var/log/dmail";
+
+        /// How much is logged: `error`, `warn`, `info`, `debug`.
+        log_level: LogLevel = one("log_level", word(&LogLevel::WORDS)),
+            default: Value("info"), example: "log_level debug";
+    }
+}
+
+/// The vocabulary of `tcpauthsvr.conf`.
+pub const TCPAUTHSVR_CONF: Vocabulary = Vocabulary {
+    file: "tcpauthsvr.conf",
+    introduction: introduction!(
+        "`tcpauthsvr.conf` is what the daemon `dmail tcpauthsvr` is started with. Changes take \
+         effect at a restart; SIGHUP opens the log anew.\n"
+    ),
+    groups: &[
+        ListenSettings::GROUP,
+        GuardSettings::GROUP,
+        ModuleSettings::GROUP,
+        CacheSettings::GROUP,
+        NwauthSettings::GROUP,
+        LogSettings::GROUP,
+    ],
+    not_used: &[],
+};
+
+/// Everything that `tcpauthsvr.conf` says.
+#[derive(Clone)]
+pub struct DaemonSettings {
+    /// Where it listens.
+    pub listen: ListenSettings,
+    /// Whom it answers.
+    pub guard: GuardSettings,
+    /// What it asks.
+    pub module: ModuleSettings,
+    /// How long answers are remembered.
+    pub cache: CacheSettings,
+    /// The NWAuth user base.
+    pub nwauth: NwauthSettings,
+    /// Folders and log.
+    pub log: LogSettings,
+    /// TLS, for the TCP sockets.
+    pub tls: Option<TlsAcceptor>,
+}
+
+impl DaemonSettings {
+    /// What the daemon is made from.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let (listen, guard) = (&self.listen, &self.guard);
+        let includes = |lists: &[AddressList]| {
+            let lists = lists.to_vec();
+            Arc::new(move |address: IpAddr| lists.iter().any(|list| list.includes(address)))
+        };
+        let per_client = if listen.per_client == 0 { usize::MAX } else { listen.per_client };
+        Config {
+            allow: includes(&guard.allow),
+            changes: includes(&guard.allow_changes),
+            limits: Limits { connections: listen.connections, per_client },
+            idle: listen.idle,
+            outstanding: listen.outstanding,
+            plain: guard.plain,
+            quoting: Quoting { utf8: true, percent: guard.plain_quote },
+            secret: guard.secret.clone(),
+        }
+    }
+}
+
+/// Reads `tcpauthsvr.conf`, and the certificates that it names.
+#[must_use]
+pub fn load_daemon(file: &Path) -> Loaded<DaemonSettings> {
+    config::load_with(file, &mut |path| config::text(std::fs::read(path)?), &TCPAUTHSVR_CONF, build)
+}
+
+fn build(given: &mut Given<'_>) -> Option<DaemonSettings> {
+    let listen = ListenSettings::build(given);
+    let guard = GuardSettings::build(given);
+    let module = ModuleSettings::build(given);
+    let cache = CacheSettings::build(given);
+    let nwauth = NwauthSettings::build(given);
+    let log = LogSettings::build(given);
+    let tls = guard.as_ref().and_then(|guard| build_tls(guard, given));
+    if let Some(module) = &module {
+        check_module(module, given);
+    }
+    if let (Some(listen), Some(guard)) = (&listen, &guard) {
+        check_guard(listen, guard, given);
+    }
+    Some(DaemonSettings {
+        listen: listen?,
+        guard: guard?,
+        module: module?,
+        cache: cache?,
+        nwauth: nwauth?,
+        log: log?,
+        tls,
+    })
+}
+
+fn check_module(module: &ModuleSettings, given: &mut Given<'_>) {
+    if !given.are_sound(&["source", "authent_process"]) {
+        return;
+    }
+    match (&module.process, &module.source) {
+        (None, None) => given.report(
+            Severity::Error,
+            &[],
+            "neither `authent_process` nor `source` is set: there is nobody to ask",
+            "add a line such as: source nwauth",
+        ),
+        (Some(_), Some(_)) => given.report(
+            Severity::Error,
+            &["source"],
+            "`source` and `authent_process` are both set, and only one can be asked",
+            "take away one of the two",
+        ),
+        _ => {}
+    }
+}
+
+fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given<'_>) {
+    let mut tcp = listen.listen.iter().filter_map(|on| match on {
+        ListenOn::Tcp(listen) => Some(listen),
+        ListenOn::Unix { .. } => None,
+    });
+    let is_open = guard.certificate.is_none() && tcp.any(|listen| !listen.is_loopback());
+    if is_open {
+        given.report(
+            Severity::Warning,
+            &["listen"],
+            "without TLS, passwords cross the network in clear text",
+            "set `tls_certificate` and `tls_key`, unless the network is yours alone",
+        );
+    }
+    let local = listen.listen.iter().any(|on| matches!(on, ListenOn::Unix { .. }));
+    let credential = local || guard.secret.is_some() || guard.client_ca.is_some();
+    if !guard.allow_changes.is_empty() && !credential {
+        given.report(
+            Severity::Error,
+            &["allow_changes"],
+            "nobody can show that it may change something: an address alone is no credential",
+            "set `shared_secret` or `tls_client_ca`, or listen on a unix socket",
+        );
+    }
+    if guard.require_certificate && guard.client_ca.is_none() {
+        given.report(
+            Severity::Error,
+            &["require_client_certificate"],
+            "no certificate can be trusted without `tls_client_ca`",
+            "set `tls_client_ca` to the authority of the clients",
+        );
+    }
+}
+
+fn build_tls(guard: &GuardSettings, given: &mut Given<'_>) -> Option<TlsAcceptor> {
+    let (certificate, key) = match (&guard.certificate, &guard.key) {
+        (Some(certificate), Some(key)) => (certificate, key),
+        (None, None) => {
+            if guard.client_ca.is_some() {
+                let message = "`tls_client_ca` has no effect without TLS";
+                let help = "set `tls_certificate` and `tls_key`";
+                given.report(Severity::Error, &["tls_client_ca"], message, help);
+            }
+            return None;
+        }
+        _ => {
+            given.report(
+                Severity::Error,
+                &["tls_certificate", "tls_key"],
+                "a certificate needs its key, and a key its certificate",
+                "set both `tls_certificate` and `tls_key`, or none",
+            );
+            return None;
+        }
+    };
+    let ca = guard.client_ca.as_deref();
+    match tls::server(certificate, key, ca, guard.require_certificate) {
+        Ok(config) => Some(TlsAcceptor::from(config)),
+        Err(error) => {
+            let blamed: &[&str] = match &error {
+                TlsError::Key { .. } => &["tls_key"],
+                TlsError::Certificate { file, .. } if Some(file.as_path()) == ca => {
+                    &["tls_client_ca"]
+                }
+                TlsError::Certificate { .. } | TlsError::Pair { .. } => &["tls_certificate"],
+                TlsError::Roots(_) => &["tls_client_ca"],
+            };
+            given.report(Severity::Error, blamed, &error.to_string(), "name a readable PEM file");
+            None
+        }
+    }
+}

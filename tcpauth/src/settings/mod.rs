@@ -1,0 +1,25 @@
+//! The settings files of the daemon and of the client.
+
+mod client;
+mod daemon;
+mod kind;
+mod tls;
+
+pub use client::{TCPAUTH_INI, check_client, load_client};
+pub use daemon::{
+    DaemonSettings, GuardSettings, ListenSettings, LogSettings, ModuleSettings, TCPAUTHSVR_CONF,
+    load_daemon,
+};
+pub use kind::{ListenOn, SourceWords};
+pub use tls::TlsError;
+
+/// The first words of both manuals, after what the file is for.
+macro_rules! introduction {
+    ($about:literal) => {
+        concat!($about, "\n", include_str!("introduction.md"))
+    };
+}
+use introduction;
+
+#[cfg(test)]
+mod tests;
