@@ -15,6 +15,7 @@ need python3 python3
 need ldapsearch ldap-utils
 need ip iproute2
 need nft nftables
+need useradd passwd
 PATH="$PATH:/usr/sbin:/sbin" # where Debian keeps servers
 need slapd slapd
 need mariadbd mariadb-server
