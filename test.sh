@@ -15,8 +15,8 @@ need python3 python3
 need ldapsearch ldap-utils
 need ip iproute2
 need nft nftables
-need useradd passwd
 PATH="$PATH:/usr/sbin:/sbin" # where Debian keeps servers
+need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
