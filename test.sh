@@ -16,6 +16,7 @@ need ldapsearch ldap-utils
 need ip iproute2
 need nft nftables
 PATH="$PATH:/usr/sbin:/sbin" # where Debian keeps servers
+need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"

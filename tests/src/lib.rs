@@ -14,6 +14,7 @@
 pub mod base64;
 pub mod client;
 pub mod login;
+pub mod machine;
 pub mod module;
 pub mod peer;
 pub mod process;

@@ -18,6 +18,9 @@ use crate::LocalUsers;
 /// end soon, and many leak.
 const LIFE: u32 = 5_000;
 
+/// The life of a helper that nobody would replace.
+const FOREVER: u32 = u32::MAX;
+
 /// Answers requests until `exit`, the end of the input, or, if it is
 /// `replaceable` because somebody starts the next one, the end of its life.
 ///
@@ -31,7 +34,18 @@ pub async fn serve(
     manners: &Manners,
     replaceable: bool,
 ) -> io::Result<()> {
-    let left = Arc::new(AtomicU32::new(if replaceable { LIFE } else { u32::MAX }));
+    serve_for(if replaceable { LIFE } else { FOREVER }, input, output, users, manners).await
+}
+
+/// Answers this many questions.
+async fn serve_for(
+    life: u32,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+    users: impl Authenticator,
+    manners: &Manners,
+) -> io::Result<()> {
+    let left = Arc::new(AtomicU32::new(life));
     let input = Mortal { input, left: Arc::clone(&left) };
     let users = Counted { users, left };
     helper::serve(input, output, &users, manners).await
@@ -46,7 +60,7 @@ struct Counted<A> {
 impl<A> Counted<A> {
     fn count(&self) {
         // Those that were sent together with the last one count as nothing.
-        let less = |left: u32| (left < u32::MAX).then(|| left.saturating_sub(1));
+        let less = |left: u32| (left < FOREVER).then(|| left.saturating_sub(1));
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
@@ -81,5 +95,43 @@ impl<R: AsyncRead + Unpin> AsyncRead for Mortal<R> {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.input).poll_read(context, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_authent::line::Quoting;
+    use dmail_core::Account;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+    use super::*;
+
+    /// Knows everybody.
+    struct Everybody;
+
+    #[async_trait]
+    impl Authenticator for Everybody {
+        async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+            Ok(Verdict::accepted(Account::named(request.user.clone())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_helper_ends_between_two_questions() {
+        let (ours, its) = tokio::io::duplex(1024);
+        let helper = tokio::spawn(async move {
+            let (input, output) = tokio::io::split(its);
+            let manners = LocalUsers::manners(Quoting::default());
+            serve_for(3, input, output, Everybody, &manners).await
+        });
+        let (input, mut output) = tokio::io::split(ours);
+        let mut lines = BufReader::new(input).lines();
+        for user in ["a", "b", "c"] {
+            output.write_all(format!("lookup {user}\n").as_bytes()).await.expect("it listens");
+            let line = lines.next_line().await.expect("readable");
+            assert_eq!(line, Some(format!("+OK {user} config")));
+        }
+        assert!(helper.await.expect("no panic").is_ok(), "it has ended by itself");
+        assert_eq!(lines.next_line().await.expect("readable"), None);
     }
 }
