@@ -32,14 +32,15 @@ async fn a_certificate_of_our_authority_is_trusted_and_no_other() {
             let with = |authority: &Authority| {
                 format!("{mode}{starttls}ldap_ca_file {}\n", authority.file().display())
             };
-            let source = kit::reader(&[url.clone()], &with(&ours)).await;
+            let source = kit::reader(std::slice::from_ref(&url), &with(&ours)).await;
             assert_eq!(source.check("user0", "secret0").await, Came::Yes, "{url}{starttls}");
             assert_eq!(source.lookup("user1").await, Came::Yes, "{url}{starttls}");
-            let source = kit::reader(&[url.clone()], &with(&foreign)).await;
+            let source = kit::reader(std::slice::from_ref(&url), &with(&foreign)).await;
             assert_eq!(source.check("user0", "secret0").await, DEAD, "{url} another authority");
             let trouble = source.trouble("user0", "secret0").await;
             assert!(trouble.detail.contains("certificate"), "{trouble}");
-            let source = kit::reader(&[url.clone()], &format!("{mode}{starttls}")).await;
+            let source =
+                kit::reader(std::slice::from_ref(&url), &format!("{mode}{starttls}")).await;
             assert_eq!(source.check("user0", "secret0").await, DEAD, "{url} the system's");
             let source = kit::reader(&[other_url], &with(&ours)).await;
             assert_eq!(source.check("user0", "secret0").await, DEAD, "another host's name");
