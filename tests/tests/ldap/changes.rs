@@ -5,7 +5,7 @@ use dmail_tests::peer::slapd::{self, LdapOptions, Slapd};
 
 use crate::kit::{self, BY_DN, BY_UID, Came};
 
-const WRITES: &str = "ldap_readonly false\nldap_new_dn uid=%n,ou=people,dc=corp,dc=example\n\
+const WRITES: &str = "ldap_readonly false\nldap_connections 1\nldap_new_dn uid=%n,ou=people,dc=corp,dc=example\n\
                       ldap_new_attr cn %n\nldap_new_attr sn Mr %n\nldap_info displayName name\n\
                       ldap_attr_forward description\n";
 

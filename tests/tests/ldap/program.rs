@@ -4,6 +4,7 @@ use std::fs;
 
 use dmail_tests::login::Way;
 use dmail_tests::peer::slapd::{READER, SUFFIX, Slapd};
+use dmail_tests::program;
 use dmail_tests::site::Site;
 
 fn site(slapd: &Slapd, further: &str) -> Site {
@@ -56,7 +57,8 @@ fn the_command_line_asks_the_directory() {
 fn a_wrong_file_is_shown_before_anything_starts() {
     let slapd = Slapd::with_users(1);
     let site = site(&slapd, "ldap_ca_file none.pem\nldap_starttls true\nldap_scoop sub\n");
-    let said = site.dmail(&["check-config"], &[], "");
+    let config = site.config().display().to_string();
+    let said = program::run(program::dmail(&["check-config", &config]), "");
     let text = format!("{}{}", said.text(), said.err);
     assert_ne!(said.code, Some(0), "{text}");
     for expected in ["ldapauth.ini", "none.pem", "did you mean `ldap_scope`"] {
