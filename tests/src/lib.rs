@@ -11,6 +11,7 @@
 //!                                          └──▶ module::*  (Python children)
 //! ```
 
+pub mod authority;
 pub mod base64;
 pub mod client;
 pub mod login;

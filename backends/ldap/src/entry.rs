@@ -31,12 +31,21 @@ impl Entry {
             return None;
         }
         let [dn, attributes] = <[_; 2]>::try_from(parts(item.0)?).ok()?;
-        let attributes = parts(attributes)?.into_iter().map(|attribute| {
+        let mut entry = Self { dn: text(dn)?, attributes: Vec::new() };
+        for attribute in parts(attributes)? {
             let [name, values] = <[_; 2]>::try_from(parts(attribute)?).ok()?;
             let values = parts(values)?.into_iter().map(bytes).collect::<Option<_>>()?;
-            Some((text(name)?, values))
-        });
-        Some(Self { dn: text(dn)?, attributes: attributes.collect::<Option<_>>()? })
+            entry.put(text(name)?, values);
+        }
+        Some(entry)
+    }
+
+    /// Adds values. A server may send those of one attribute in several lists.
+    fn put(&mut self, name: String, values: Vec<Vec<u8>>) {
+        match self.attributes.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+            Some((_, known)) => known.extend(values),
+            None => self.attributes.push((name, values)),
+        }
     }
 
     /// All values of an attribute, which may be called so in any case.

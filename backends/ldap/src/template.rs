@@ -115,14 +115,14 @@ impl Template {
     /// distinguished name there is no way to quote.
     pub(crate) fn dn(&self, names: Names<'_>) -> Option<String> {
         let quotes = self.is_dn();
-        let full = self.fill(names, |part| ldap3::dn_escape(part))?;
+        let full = self.fill(names, ldap3::dn_escape)?;
         if quotes || self.fill(names, Cow::Borrowed)? == full { Some(full) } else { None }
     }
 
     /// The filter for a user (RFC 4515); `None` without a domain where one is
     /// needed.
     pub(crate) fn filter(&self, names: Names<'_>) -> Option<String> {
-        self.fill(names, |part| ldap3::ldap_escape(part))
+        self.fill(names, ldap3::ldap_escape)
     }
 
     /// The text for a user, as it is.

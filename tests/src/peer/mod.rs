@@ -1,5 +1,6 @@
-//! Real mail clients, one file each. They must be installed.
+//! Real mail clients and servers, one file each. They must be installed.
 
 pub mod curl;
 pub mod python;
+pub mod slapd;
 pub mod swaks;

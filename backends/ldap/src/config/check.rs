@@ -31,19 +31,16 @@ pub(super) fn users(
             "`ldap_mode bind_dn` needs the name to bind as",
             "add a line such as: ldap_user_dn uid=%n,ou=people,dc=corp,dc=example",
         ),
-        Some(_) if !by_dn => given.report(
-            Warning,
-            &["ldap_user_dn"],
-            "`ldap_user_dn` is not used, for `ldap_mode` is not bind_dn",
-            "to bind without a search: ldap_mode bind_dn",
-        ),
+        Some(_) if !by_dn => {
+            let help = "to bind without a search: ldap_mode bind_dn";
+            unused(given, "ldap_user_dn", "`ldap_mode` is not bind_dn", help);
+        }
         Some(template) if !template.is_dn() && (is_mapped(attributes) || !changes.readonly) => {
-            given.report(
-                Error,
-                &["ldap_user_dn"],
-                "`ldap_user_dn` is no distinguished name, so the entry cannot be read or changed",
-                "use ldap_mode search_bind, or map no attribute and leave ldap_readonly true",
-            )
+            let message =
+                "`ldap_user_dn` is no distinguished name, so the entry cannot be read or changed";
+            let help =
+                "use ldap_mode search_bind, or map no attribute and leave ldap_readonly true";
+            given.report(Error, &["ldap_user_dn"], message, help);
         }
         _ => {}
     }

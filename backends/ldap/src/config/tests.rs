@@ -93,3 +93,18 @@ fn the_password_is_never_shown() {
     let text = complaints(file).concat();
     assert!(!text.contains("opensesame") && !text.is_empty(), "{text}");
 }
+
+/// Nothing is wrong with them but that their files are not on this machine.
+#[test]
+fn the_files_of_the_documentation_are_right() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ldapauth.md");
+    let page = std::fs::read_to_string(page).expect("a page");
+    let blocks = page.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let whole: Vec<&str> = blocks.filter(|block| block.starts_with("ldap_server")).collect();
+    assert!(whole.len() >= 4, "{whole:?}");
+    for block in whole {
+        let found = complaints(block);
+        let wrong: Vec<_> = found.iter().filter(|text| !text.contains("/etc/dmail/")).collect();
+        assert!(wrong.is_empty(), "{block}{wrong:#?}");
+    }
+}

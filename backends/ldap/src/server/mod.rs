@@ -23,9 +23,10 @@ use crate::entry::Entry;
 use crate::schema::NameFault;
 use crate::trouble::{Trouble, TroubleKind};
 use crate::wire::bind::Answer;
-use pool::{Binds, Lease, Pool, Searches};
+use pool::{Binds, Pool};
 use search::Query;
 
+pub(crate) use pool::{Lease, Searches};
 pub(crate) use servers::Servers;
 
 /// How often a question is asked again because the connection that was kept

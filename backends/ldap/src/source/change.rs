@@ -8,8 +8,8 @@ use tokio::time::{self, Instant};
 
 use super::{Directory, Found};
 use crate::config::SetMethod;
-use crate::server::Server;
 use crate::server::search::{Attribute, Searcher};
+use crate::server::{Lease, Searches, Server};
 use crate::trouble::{Trouble, TroubleKind, one_line};
 
 /// A change is made, or the directory has refused it.
@@ -21,12 +21,12 @@ impl Directory {
     pub(super) async fn change_at(
         &self,
         server: &Server,
-        mut searcher: impl std::ops::DerefMut<Target = Searcher> + Send,
+        mut searcher: Lease<Searches>,
+        found: Found,
         change: &Change,
     ) -> Result<Outcome, Trouble> {
         let deadline = server.deadline();
         let user = &change.user;
-        let found = self.locate(server, user, deadline).await?;
         let made = match (&change.action, found) {
             (_, Found::Unclear) => Err(super::unclear(user)),
             (Action::Delete, Found::Nobody) => Err(Rejection::unknown_user(user)),

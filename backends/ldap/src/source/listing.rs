@@ -106,7 +106,7 @@ impl Directory {
 /// escaped, so nothing in it is syntax.
 fn assertion(pattern: &str) -> String {
     let is_wild = |c| c == '*' || c == '?';
-    let parts: Vec<_> = pattern.split(is_wild).map(|part| ldap3::ldap_escape(part)).collect();
+    let parts: Vec<_> = pattern.split(is_wild).map(ldap3::ldap_escape).collect();
     let mut value = match parts.as_slice() {
         [text] => format!("*{text}*"),
         parts => parts.join("*"),

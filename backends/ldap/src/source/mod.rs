@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use crate::config::{Config, Mode};
 use crate::entry::Entry;
 use crate::server::search::Query;
-use crate::server::{Server, Servers};
+use crate::server::{Lease, Searches, Server, Servers};
 use crate::template::AskedName;
 use crate::trouble::{SOURCE, Trouble};
 
@@ -146,6 +146,16 @@ impl Directory {
         Ok(entries.pop().map_or(Found::Nobody, |entry| Found::One(Box::new(entry))))
     }
 
+    /// What a change needs: the entry, and then a connection.
+    async fn prepare(
+        &self,
+        server: &Server,
+        user: &Username,
+    ) -> Result<(Found, Lease<Searches>), Trouble> {
+        let found = self.locate(server, user, server.deadline()).await?;
+        Ok((found, server.searcher(server.deadline()).await?))
+    }
+
     async fn lookup_at(&self, server: &Server, user: &Username) -> Result<Verdict, Trouble> {
         let found = self.locate(server, user, server.deadline()).await?;
         Ok(match found {
@@ -199,16 +209,16 @@ impl Authenticator for Directory {
         let mut attempts = self.servers.attempts();
         loop {
             let server: &Arc<Server> = attempts.server()?;
-            // Until there is a connection, nothing was changed; after that,
-            // nobody knows, and another server may not be told the same.
-            let lease = match server.searcher(server.deadline()).await {
-                Ok(lease) => lease,
+            // Until here nothing was changed; after it, nobody knows, and
+            // another server may not be told the same.
+            let (found, lease) = match self.prepare(server, &change.user).await {
+                Ok(prepared) => prepared,
                 Err(trouble) => {
                     attempts.failed(server, &trouble)?;
                     continue;
                 }
             };
-            return self.change_at(server, lease, change).await.map_err(|trouble| {
+            return self.change_at(server, lease, found, change).await.map_err(|trouble| {
                 server.failed(&trouble);
                 trouble.unavailable(server.name())
             });

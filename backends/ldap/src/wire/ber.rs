@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
 pub(crate) fn number(contents: &[u8]) -> Option<u32> {
     match contents {
         [] | [0x80..=0xff, ..] => None,
-        [digits @ ..] if digits.len() <= 4 => {
+        digits if digits.len() <= 4 => {
             Some(digits.iter().fold(0, |sum, digit| sum << 8 | u32::from(*digit)))
         }
         _ => None,
