@@ -192,6 +192,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_words_come_back_and_any_bytes_are_judged(
+            words: Vec<String>,
+            bytes: Vec<u8>,
+        ) {
+            if !words.is_empty() {
+                let line = request(&words);
+                proptest::prop_assert_eq!(parse_request(line.trim_end_matches('\n').as_bytes()), Ok(words));
+            }
+            if let Ok(words) = parse_request(&bytes) {
+                let line = request(&words);
+                proptest::prop_assert_eq!(parse_request(line.trim_end_matches('\n').as_bytes()), Ok(words));
+            }
+        }
+    }
+
     #[test]
     fn a_request_is_written_in_one_way_only() {
         let rows: &[(&[u8], Malformed)] = &[

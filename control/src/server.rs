@@ -31,6 +31,8 @@ const WRITE: Duration = Duration::from_secs(30);
 const COMMAND: Duration = Duration::from_secs(60);
 /// Commands over one connection.
 const COMMANDS: usize = 1000;
+/// The longest path of a socket, in bytes (`sun_path` in unix(7), and its end).
+const LONGEST_PATH: usize = 107;
 /// The pause after an accept that failed, for want of descriptors mostly.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -63,6 +65,13 @@ pub enum OpenError {
         /// What went wrong.
         error: io::Error,
     },
+    /// The system takes no socket with a path of this length.
+    #[error(
+        "the control socket would be {}, which is longer than a socket's path may be \
+         ({LONGEST_PATH} bytes): give work_path a shorter name",
+        .0.display()
+    )]
+    TooLong(PathBuf),
     /// The socket.
     #[error("cannot make the control socket {}: {error}", path.display())]
     Socket {
@@ -102,8 +111,11 @@ impl ControlSocket {
     ///
     /// If another server has it, or the files cannot be made.
     pub fn open(folder: &Path, name: &str) -> Result<Self, OpenError> {
-        let lock = lock(folder, name)?;
         let path = socket_path(folder, name);
+        if path.as_os_str().len() > LONGEST_PATH {
+            return Err(OpenError::TooLong(path));
+        }
+        let lock = lock(folder, name)?;
         let failed = |error| OpenError::Socket { path: path.clone(), error };
         match fs::remove_file(&path) {
             Ok(()) => {}

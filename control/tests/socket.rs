@@ -88,3 +88,12 @@ async fn one_server_has_the_socket_and_a_dead_one_loses_it() {
     let (path, _shutdown, _served) = open(folder.path());
     beside(move || Client::connect(&path).map(drop)).await.expect("a server");
 }
+
+#[tokio::test]
+async fn a_folder_whose_name_is_too_long_for_a_socket_is_an_error_that_says_so() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let deep = folder.path().join("x".repeat(100));
+    std::fs::create_dir(&deep).expect("a directory");
+    let error = ControlSocket::open(&deep, "control").expect_err("too long").to_string();
+    assert!(error.contains("give work_path a shorter name"), "{error}");
+}

@@ -188,7 +188,7 @@ fn the_time_of_a_no_does_not_tell_who_is_there() {
     let mut found = Vec::new();
     for _ in 0..3 {
         found = medians(&server, &users, 200);
-        println!("medians of 200: {users:?} {found:?}");
+        eprintln!("medians of 200: {users:?} {found:?}");
         if found.iter().all(|median| same_time(*median, found[0])) {
             return;
         }
@@ -207,6 +207,6 @@ fn the_time_of_a_no_does_not_tell_who_is_throttled() {
     let mut refused: Vec<_> =
         (0..100).map(|n| time_of_no(&mut client, "bob", &format!("refused{n}"))).collect();
     let (asked, refused) = (median(&mut asked), median(&mut refused));
-    println!("medians of 100: asked {asked:?}, refused {refused:?}");
+    eprintln!("medians of 100: asked {asked:?}, refused {refused:?}");
     assert!(same_time(asked, refused), "asked {asked:?}, refused {refused:?}");
 }

@@ -114,9 +114,14 @@ impl ThrottleConfig {
         }
     }
 
+    /// Whether guesses are refused at all.
+    pub(super) fn refuses(&self) -> bool {
+        self.refuse_after != 0
+    }
+
     /// How many guesses of a user, or from an address, are asked.
     pub(super) fn limit(&self) -> usize {
-        if self.refuse_after == 0 { usize::MAX } else { self.refuse_after }
+        if self.refuses() { self.refuse_after } else { usize::MAX }
     }
 
     /// The same for a network.
@@ -133,7 +138,7 @@ impl ThrottleConfig {
     /// How many guesses are remembered of one user, address or network: those
     /// that it takes to refuse, or else to reach the longest delay.
     pub(super) fn kept(&self, limit: usize) -> usize {
-        if self.refuse_after == 0 { (self.free + 8) * NETWORK_FACTOR } else { limit }
+        if self.refuses() { limit } else { (self.free + 8) * NETWORK_FACTOR }
     }
 }
 

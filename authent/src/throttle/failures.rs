@@ -26,21 +26,38 @@ struct Guess {
     wrong: bool,
 }
 
+/// How many guesses may be counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Room {
+    /// So many, and no more.
+    UpTo(usize),
+    /// Any number, of which the latest are remembered.
+    Latest(usize),
+}
+
 impl Failures {
     /// Counts a guess that is about to be asked. Returns how many there are
-    /// now, and whether this one is new. Of more than `kept`, the oldest is
-    /// forgotten.
-    pub(super) fn begin(&mut self, tag: u64, window: Duration, kept: usize) -> (usize, bool) {
+    /// now, and whether this one is new; `None` if there is no room for a new
+    /// one, which leaves no trace then: others that are under way must not be
+    /// driven out by it.
+    pub(super) fn begin(
+        &mut self,
+        tag: u64,
+        window: Duration,
+        room: Room,
+    ) -> Option<(usize, bool)> {
         self.expire(window);
         if let Some(guess) = self.guesses.iter_mut().find(|guess| guess.tag == tag) {
             guess.asking += 1;
-            return (self.guesses.len(), false);
+            return Some((self.guesses.len(), false));
         }
-        if self.guesses.len() > kept {
-            self.guesses.remove(0);
+        match room {
+            Room::UpTo(limit) if self.guesses.len() >= limit => return None,
+            Room::Latest(kept) if self.guesses.len() >= kept => drop(self.guesses.remove(0)),
+            Room::UpTo(_) | Room::Latest(_) => {}
         }
         self.guesses.push(Guess { tag, at: Instant::now(), asking: 1, wrong: false });
-        (self.guesses.len(), true)
+        Some((self.guesses.len(), true))
     }
 
     /// Takes a guess back that was not answered, unless it counts anyway.
@@ -113,20 +130,24 @@ mod tests {
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(600);
+    const ROOM: Room = Room::UpTo(2);
 
     #[tokio::test(start_paused = true)]
     async fn a_guess_counts_once_while_it_is_asked_and_when_it_was_wrong() {
         let mut failures = Failures::default();
-        assert_eq!(failures.begin(1, WINDOW, 9), (1, true));
-        assert_eq!(failures.begin(1, WINDOW, 9), (1, false), "the same twice at once");
-        assert_eq!(failures.begin(2, WINDOW, 9), (2, true));
+        assert_eq!(failures.begin(1, WINDOW, ROOM), Some((1, true)));
+        assert_eq!(failures.begin(1, WINDOW, ROOM), Some((1, false)), "the same twice at once");
+        assert_eq!(failures.begin(2, WINDOW, ROOM), Some((2, true)));
+        assert_eq!(failures.begin(3, WINDOW, ROOM), None, "no room");
+        assert_eq!(failures.begin(2, WINDOW, ROOM), Some((2, false)), "not driven out");
+        failures.undo(2);
         failures.undo(2);
         failures.wrong(1);
         failures.undo(1);
         assert_eq!((failures.count(), failures.is_empty()), (1, false));
         tokio::time::advance(WINDOW / 2).await;
         // Once more the same: it is forgotten when it would have been anyway.
-        failures.begin(1, WINDOW, 9);
+        failures.begin(1, WINDOW, ROOM);
         failures.wrong(1);
         assert_eq!(failures.forgotten_in(WINDOW), Some(WINDOW / 2));
         tokio::time::advance(WINDOW / 2).await;
@@ -138,7 +159,7 @@ mod tests {
     async fn a_right_password_and_an_unanswered_one_leave_nothing() {
         let mut failures = Failures::default();
         for tag in [1, 2, 3] {
-            failures.begin(tag, WINDOW, 9);
+            failures.begin(tag, WINDOW, Room::Latest(9));
         }
         failures.wrong(1);
         failures.forget(1);

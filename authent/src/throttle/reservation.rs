@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Throttle;
 use super::config::{Places, ThrottleConfig};
-use super::failures::Failures;
+use super::failures::{Failures, Room};
 use super::report::Scope;
 
 /// Guesses from one address that would wait this many times the longest delay
@@ -45,8 +45,8 @@ pub(super) enum Answer {
 pub(super) enum Refused {
     #[error("too many guesses from one address wait for their answer already")]
     Line,
-    #[error("{guesses} distinct wrong passwords by this {scope} lately, limit {limit}")]
-    TooMany { scope: Scope, guesses: usize, limit: usize },
+    #[error("{limit} distinct wrong passwords by this {scope} lately, which is the limit")]
+    TooMany { scope: Scope, limit: usize },
 }
 
 /// How many guesses there are, this one included.
@@ -64,18 +64,6 @@ impl Counts {
     fn level(self) -> usize {
         self.user.max(self.address).max(ThrottleConfig::share(self.network))
     }
-
-    /// The first limit that is exceeded.
-    fn exceeded(self, config: &ThrottleConfig) -> Option<Refused> {
-        let (limit, network_limit) = (config.limit(), config.network_limit());
-        let rows = [
-            (Scope::User, self.user, limit),
-            (Scope::Address, self.address, limit),
-            (Scope::Network, self.network, network_limit),
-        ];
-        let over = rows.into_iter().find(|(_, count, limit)| count > limit);
-        over.map(|(scope, count, limit)| Refused::TooMany { scope, guesses: count - 1, limit })
-    }
 }
 
 impl<'a> Reservation<'a> {
@@ -86,13 +74,10 @@ impl<'a> Reservation<'a> {
         places: &Places,
         tag: u64,
     ) -> Result<Self, Refused> {
-        let mut made = Self::count(throttle, user, places, tag);
-        // What was tried before is no guess.
-        let refused = made.counts.exceeded(&throttle.config).filter(|_| made.counts.new);
-        let refused = refused.or_else(|| made.take_turn(LONGEST_LINE).err());
-        match refused {
-            None => Ok(made),
-            Some(refused) => {
+        let mut made = Self::count(throttle, user, places, tag, throttle.config.refuses())?;
+        match made.take_turn(LONGEST_LINE) {
+            Ok(()) => Ok(made),
+            Err(refused) => {
                 made.undo();
                 Err(refused)
             }
@@ -106,37 +91,65 @@ impl<'a> Reservation<'a> {
         places: &Places,
         tag: u64,
     ) -> Self {
-        let mut made = Self::count(throttle, user, places, tag);
-        let longest = made.throttle.config.longest_delay;
+        let made = Self::count(throttle, user, places, tag, false);
+        let mut made = made.expect("without limits there is room");
+        let longest = throttle.config.longest_delay;
         if made.take_turn(2 * LONGEST_LINE).is_err() {
             made.due = Instant::now() + longest * 2 * LONGEST_LINE;
         }
         made
     }
 
-    fn count(throttle: &'a Throttle, user: &'a Username, places: &Places, tag: u64) -> Self {
+    /// Counts a guess everywhere, or nowhere.
+    fn count(
+        throttle: &'a Throttle,
+        user: &'a Username,
+        places: &Places,
+        tag: u64,
+        limited: bool,
+    ) -> Result<Self, Refused> {
         let config = &throttle.config;
         let begin = |limit: usize| {
-            let (window, kept) = (config.window, config.kept(limit));
-            move |failures: &mut Failures| failures.begin(tag, window, kept)
+            let window = config.window;
+            let room = if limited { Room::UpTo(limit) } else { Room::Latest(config.kept(limit)) };
+            move |failures: &mut Failures| failures.begin(tag, window, room)
         };
-        let none = (0, false);
-        let of_user = throttle.users.with(user, begin(config.limit()));
-        let of_address = places
-            .address
-            .map_or(none, |address| throttle.addresses.with(&address, begin(config.limit())));
-        let of_network = places.network.map_or(none, |network| {
-            throttle.networks.with(&network, begin(config.network_limit()))
-        });
-        let counts = Counts {
-            user: of_user.0,
-            address: of_address.0,
-            network: of_network.0,
-            new: of_user.1 || of_address.1 || of_network.1,
+        let full = |scope, limit| Refused::TooMany { scope, limit };
+        let (limit, network_limit) = (config.limit(), config.network_limit());
+        let of_user = throttle.users.with(user, begin(limit));
+        let (user_count, new) = of_user.ok_or_else(|| full(Scope::User, limit))?;
+        let mut made = Self {
+            throttle,
+            user,
+            // Filled as the guess is counted there, so that it can be undone.
+            places: Places { own: places.own, address: None, network: None },
+            tag,
+            counts: Counts { user: user_count, address: 0, network: 0, new },
+            delay: Duration::ZERO,
+            due: Instant::now(),
+            settled: false,
         };
-        let delay = config.delay(counts.level());
-        let due = Instant::now() + delay;
-        Self { throttle, user, places: *places, tag, counts, delay, due, settled: false }
+        if let Some(address) = places.address {
+            let Some((count, new)) = throttle.addresses.with(&address, begin(limit)) else {
+                made.undo();
+                return Err(full(Scope::Address, limit));
+            };
+            made.places.address = places.address;
+            made.counts.address = count;
+            made.counts.new |= new;
+        }
+        if let Some(network) = places.network {
+            let Some((count, new)) = throttle.networks.with(&network, begin(network_limit)) else {
+                made.undo();
+                return Err(full(Scope::Network, network_limit));
+            };
+            made.places.network = places.network;
+            made.counts.network = count;
+            made.counts.new |= new;
+        }
+        made.delay = config.delay(made.counts.level());
+        made.due += made.delay;
+        Ok(made)
     }
 
     /// Takes the next place in the line of the address, unless it is longer
@@ -161,7 +174,7 @@ impl<'a> Reservation<'a> {
         match due {
             Some(due) => self.due = due,
             // Who never refuses does not because of the line, either.
-            None if config.refuse_after == 0 => {}
+            None if !config.refuses() => {}
             None => return Err(Refused::Line),
         }
         Ok(())

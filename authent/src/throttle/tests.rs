@@ -210,6 +210,30 @@ async fn parallel_guesses_do_not_get_past_the_limit() {
     assert_eq!((base.asked.load(Ordering::SeqCst), refused), (10, 490));
 }
 
+/// The same on several threads, so that guesses meet in the middle of counting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn guesses_of_several_threads_do_not_get_past_the_limit() {
+    for _ in 0..20 {
+        let base = Arc::new(Base { takes: Duration::from_millis(1), ..Base::default() });
+        let config =
+            ThrottleConfig { refuse_after: 5, longest_delay: Duration::ZERO, ..Default::default() };
+        let throttle = Arc::new(Throttle::new(Arc::clone(&base) as Arc<dyn Authenticator>, config));
+        let asking: Vec<_> = (0..100)
+            .map(|guess| {
+                let throttle = Arc::clone(&throttle);
+                tokio::spawn(async move {
+                    ask(&throttle, "bob", &format!("{guess}"), "192.0.2.1").await.0
+                })
+            })
+            .collect();
+        for answer in asking {
+            assert!(answer.await.expect("no panic").is_some());
+        }
+        let asked = base.asked.load(Ordering::SeqCst);
+        assert!(asked <= 5, "{asked} were asked");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_goes_away_has_guessed_and_one_that_was_not_answered_has_not() {
     let base = Arc::new(Base { takes: Duration::from_secs(5), ..Base::default() });
@@ -277,6 +301,29 @@ async fn an_address_gets_ten_guesses_a_minute_answered_and_a_user_sixty() {
     for connections in [1, 30, 1000] {
         let user = most_answers_a_minute(connections, false, 20).await;
         assert!(user <= 60, "{user} a minute for one user, {connections} addresses");
+    }
+}
+
+/// Three hundred addresses guess the password of one user for twenty minutes;
+/// a program of his asks every minute from where he always is.
+#[tokio::test(start_paused = true)]
+async fn the_owner_always_gets_in_while_hundreds_guess() {
+    let throttle = Arc::new(throttle_with(ThrottleConfig::default()));
+    assert_eq!(ask(&throttle, "bob", "right", "203.0.113.7").await, (None, 0));
+    let end = Instant::now() + Duration::from_secs(20 * 60);
+    for guesser in 0..300 {
+        let throttle = Arc::clone(&throttle);
+        tokio::spawn(async move {
+            let ip = format!("10.{}.{}.1", guesser / 250, guesser % 250);
+            for guess in 0.. {
+                ask(&throttle, "bob", &format!("{guesser} {guess}"), &ip).await;
+            }
+        });
+    }
+    while Instant::now() < end {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(ask(&throttle, "bob", "right", "203.0.113.7").await, (None, 0));
+        assert_eq!(ask(&throttle, "bob", "right", "203.0.113.8").await.0, REFUSED);
     }
 }
 

@@ -115,9 +115,9 @@ crate::settings! {
     /// refused for a while. One wrong password again and again is a phone with
     /// an old setting, and is not counted again. Wrong passwords are counted
     /// for the user, for the client's address and for the network around it.
-    /// Whoever logged in lately from an address still gets in from there,
-    /// whatever others try. What is counted is shown, and forgotten, by
-    /// `dmail throttle`.
+    /// Whoever logged in from an address within the last twelve hours still
+    /// gets in from there, whatever others try. What is counted is shown, and
+    /// forgotten, by `dmail throttle`.
     pub struct ThrottleSettings {
         /// How many different wrong passwords cost no delay: typing errors.
         free: u32 = one("throttle_free", number(0..=1000)),
