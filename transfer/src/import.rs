@@ -335,3 +335,6 @@ async fn change_fields(
     };
     target.change(&change).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,10 +143,8 @@ impl LdifReader {
                 draft.drop_path(text);
             } else if named(owner, "dropOwner") {
                 draft.owner(text);
-            } else if attribute.is(OTHER_FIELDS)
-                && let Ok(info) = text.parse::<Info>()
-            {
-                info.iter().for_each(|(label, value)| draft.info(label, value));
+            } else if attribute.is(OTHER_FIELDS) {
+                draft.info_text(OTHER_FIELDS, text);
             } else {
                 draft.info(&attribute.name, text);
             }
@@ -203,6 +201,7 @@ impl Reader for LdifReader {
         self.bytes += line.len();
         if self.bytes > MAX_ENTRY {
             self.current.zeroize();
+            self.entry.truncate(1);
             self.fail(format!("more than {MAX_ENTRY} bytes in one entry"));
             return Ok(None);
         }
