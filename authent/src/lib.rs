@@ -6,12 +6,15 @@
 //!        ▼
 //!   mapping ▶ throttle ▶ cache ▶ flight ▶ a source: pool ─▶ authent_process children
 //!                                                   or a backend in process
+//!                                                   or a chain of such sources
 //! ```
 //!
 //! Each layer is an [`Authenticator`](dmail_core::Authenticator) around the
 //! next one. Start reading at [`gateway`].
 
 pub mod cache;
+pub mod chain;
+pub mod easing;
 pub mod flight;
 pub mod gateway;
 pub mod helper;

@@ -6,12 +6,14 @@
 //!                  ldap     a directory: bind, or search and compare
 //!                  mysql    a table, or statements of the site's own
 //!                  unix     PAM or shadow, in helper children
+//!                  multi    several of these, each with rules of its own
 //! ```
 //!
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
 //! crate, if it brings a library of weight) and add its line here.
 
 pub mod command;
+pub mod multi;
 pub mod nwauth;
 
 use std::ffi::OsString;
@@ -85,19 +87,59 @@ pub enum OpenError {
     /// Its file is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The MySQL base.
+    #[error("mysql: {0}")]
+    MySql(#[from] dmail_mysql::OpenError),
     /// The NWAuth files.
     #[error(transparent)]
     NwAuth(#[from] nwauth::OpenError),
+    /// A module of a chain.
+    #[error("{name} of multiauth.ini: {error}")]
+    Module {
+        /// The module.
+        name: String,
+        /// Why its user base could not be opened.
+        error: Box<Self>,
+    },
+    /// A module of a chain that names no user base.
+    #[error("{name} of multiauth.ini has neither source nor binary")]
+    Empty {
+        /// The module.
+        name: String,
+    },
 }
 
 /// The user bases that there are, in process.
-pub const SOURCES: &[SourceKind] = &[SourceKind {
-    name: "nwauth",
-    program: "nwauth",
-    summary: "NWAuth: the text files nwauth.txt and nwauth.add",
-    file: None,
-    open: |settings| Box::pin(async { open_nwauth(settings) }),
-}];
+pub const SOURCES: &[SourceKind] = &[
+    SourceKind {
+        name: "nwauth",
+        program: "nwauth",
+        summary: "NWAuth: the text files nwauth.txt and nwauth.add",
+        file: None,
+        open: |settings| Box::pin(async { open_nwauth(settings) }),
+    },
+    SourceKind {
+        name: multi::NAME,
+        program: "multiauth",
+        summary: "MultiAuth: several user bases, each with rules of its own",
+        file: Some(SourceFile { vocabulary: &multi::VOCABULARY, check: multi::check }),
+        open: |settings| Box::pin(multi::open(settings)),
+    },
+    SourceKind {
+        name: "ldap",
+        program: "ldapauth",
+        summary: "LDAP: a directory that users bind to, or that shows their hashes",
+        file: Some(SourceFile { vocabulary: &dmail_ldap::VOCABULARY, check: dmail_ldap::check }),
+        open: |settings| Box::pin(async { Ok(dmail_ldap::open(&settings.file).await?) }),
+    },
+    SourceKind {
+        name: "mysql",
+        program: "mysqlauth",
+        summary: "a table of MySQL or MariaDB, or statements of your own",
+        file: Some(SourceFile { vocabulary: &dmail_mysql::VOCABULARY, check: dmail_mysql::check }),
+        open: |settings| Box::pin(open_mysql(settings)),
+    },
+];
 
 /// The kind that `authent_method` calls so; case does not matter.
 #[must_use]
@@ -118,6 +160,10 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
     config.rehash = settings.rehash;
     config.journal_limit = settings.journal_limit;
     Ok(Arc::new(NwAuth::open(config)?))
+}
+
+async fn open_mysql(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(dmail_mysql::open(&settings.file).await?))
 }
 
 #[cfg(test)]

@@ -56,6 +56,16 @@ pub trait Authenticator: Send + Sync {
     fn records(&self) -> Option<&dyn Records> {
         None
     }
+
+    /// Whether the answer may depend on the client's address. What is
+    /// remembered of it then holds for that address only.
+    fn sees_address(&self) -> bool {
+        false
+    }
+
+    /// Ends in peace what runs for this source: asks child modules to leave.
+    /// Questions that come later are unavailable.
+    async fn close(&self) {}
 }
 
 /// Whoever remembers answers of a source, and must hear of changes that were
@@ -91,6 +101,14 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     fn records(&self) -> Option<&dyn Records> {
         (**self).records()
+    }
+
+    fn sees_address(&self) -> bool {
+        (**self).sees_address()
+    }
+
+    async fn close(&self) {
+        (**self).close().await;
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn gateway(settings: &Settings, source: &Source) -> Gateway {
             fresh: cache.fresh,
             life: cache.life,
             grace: cache.grace,
-            by_address: source.by_address(settings),
+            by_address: source.by_address(),
         },
     };
     Gateway::new(source.authenticator(), config)

@@ -12,43 +12,33 @@ use dmail_schemes::Scheme;
 
 use crate::failure::Failure;
 
-/// A source, with what it needs to end well.
-pub(crate) enum Source {
-    /// A backend in process.
-    Backend(Arc<dyn Authenticator>),
-    /// Child modules.
-    Modules(Arc<Pool>),
-}
+/// The source at the bottom of the gateway.
+pub(crate) struct Source(Arc<dyn Authenticator>);
 
 impl Source {
     /// Opens the source. Must be called within the runtime.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Failure> {
         let method = settings.authent.method;
         if method == AuthentMethod::External {
-            return Ok(Self::Modules(Arc::new(Pool::start(pool_config(settings)?))));
+            return Ok(Self(Arc::new(Pool::start(pool_config(settings)?))));
         }
         let kind = kind(method)?;
         let opened = (kind.open)(&source_settings(kind, settings)?).await;
-        Ok(Self::Backend(opened.map_err(Failure::other("cannot open the user base"))?))
+        Ok(Self(opened.map_err(Failure::other("cannot open the user base"))?))
     }
 
     /// Whether it is told clients' addresses and may decide by them.
-    pub(crate) fn by_address(&self, settings: &Settings) -> bool {
-        matches!(self, Self::Modules(_)) && settings.authent.send_ip
+    pub(crate) fn by_address(&self) -> bool {
+        self.0.sees_address()
     }
 
     pub(crate) fn authenticator(&self) -> Arc<dyn Authenticator> {
-        match self {
-            Self::Backend(backend) => Arc::clone(backend),
-            Self::Modules(pool) => Arc::clone(pool) as Arc<dyn Authenticator>,
-        }
+        Arc::clone(&self.0)
     }
 
     /// Lets children leave in peace.
     pub(crate) async fn shutdown(&self) {
-        if let Self::Modules(pool) = self {
-            pool.shutdown().await;
-        }
+        self.0.close().await;
     }
 }
 

@@ -71,6 +71,14 @@ impl Authenticator for Pool {
             Err(error) => error.into_rejection().map(SearchOutcome::Refused),
         }
     }
+
+    fn sees_address(&self) -> bool {
+        self.shared.config.send_address
+    }
+
+    async fn close(&self) {
+        self.shutdown().await;
+    }
 }
 
 impl PoolError {

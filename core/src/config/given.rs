@@ -15,8 +15,12 @@ use super::value::{Fault, Kind, Value};
 /// What the files set, by name.
 pub struct Given<'a> {
     main: Arc<Path>,
+    /// Where the block begins, if this is one.
+    head: Option<Place>,
     vocabulary: &'a Vocabulary,
     by_name: HashMap<&'a str, Vec<&'a Entry>>,
+    /// What only lines for all blocks set.
+    inherited: HashSet<&'a str>,
     /// Settings whose value is not to be believed: a default stands in for it.
     faulty: HashSet<&'static str>,
     diagnostics: Vec<Diagnostic>,
@@ -27,8 +31,10 @@ impl<'a> Given<'a> {
     pub(super) fn new(main: &Arc<Path>, entries: &'a [Entry], vocabulary: &'a Vocabulary) -> Self {
         let mut given = Self {
             main: Arc::clone(main),
+            head: None,
             vocabulary,
             by_name: HashMap::new(),
+            inherited: HashSet::new(),
             faulty: HashSet::new(),
             diagnostics: Vec::new(),
         };
@@ -39,6 +45,20 @@ impl<'a> Given<'a> {
             given.by_name.entry(&entry.name).or_default().push(entry);
         }
         given
+    }
+
+    /// What is missing is reported at `head`, not about the file.
+    pub(super) fn is_headed_by(&mut self, head: &Entry) {
+        self.head = Some(head.value_place.clone());
+    }
+
+    /// Takes those of `entries` that set what is not set here.
+    pub(super) fn inherit(&mut self, entries: &'a [Entry]) {
+        let is_own: HashSet<&str> = self.by_name.keys().copied().collect();
+        for entry in entries.iter().filter(|entry| !is_own.contains(&*entry.name)) {
+            self.by_name.entry(&entry.name).or_default().push(entry);
+            self.inherited.insert(&entry.name);
+        }
     }
 
     /// What was found wrong.
@@ -90,6 +110,12 @@ impl<'a> Given<'a> {
         self.by_name.contains_key(name)
     }
 
+    /// Whether a line of the block itself sets `name`, and not one for all
+    /// blocks.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.is_set(name) && !self.inherited.contains(name)
+    }
+
     /// Whether the values of all `names` are what was meant, so that it makes
     /// sense to compare them.
     pub fn are_sound(&self, names: &[&str]) -> bool {
@@ -97,13 +123,13 @@ impl<'a> Given<'a> {
     }
 
     /// Reports a contradiction: at the value of the first of `names` that a
-    /// line sets, else about the file.
+    /// line sets, else at the head of the block or about the file.
     pub fn report(&mut self, severity: Severity, names: &[&str], message: &str, help: &str) {
         let place = names.iter().find_map(|name| self.places(name).pop());
         match place {
             Some(place) => self.report_at(severity, &place, message, help),
             None => {
-                let diagnostic = Diagnostic::about(severity, Arc::clone(&self.main), message);
+                let diagnostic = self.about(severity, message);
                 self.diagnostics.push(diagnostic.help(help));
             }
         }
@@ -171,9 +197,16 @@ impl<'a> Given<'a> {
         self.faulty.insert(name);
         let message = format!("`{name}` is not set, and has no default");
         let help = format!("add a line such as: {}", self.known(name).example);
-        let main = Arc::clone(&self.main);
-        let error = Diagnostic::about(Severity::Error, main, message).help(help);
+        let error = self.about(Severity::Error, &message).help(help);
         self.diagnostics.push(error);
+    }
+
+    /// A message about no line: about the block, or the file.
+    fn about(&self, severity: Severity, message: &str) -> Diagnostic {
+        match &self.head {
+            Some(head) => Diagnostic::at(severity, head.clone(), message),
+            None => Diagnostic::about(severity, Arc::clone(&self.main), message),
+        }
     }
 }
 

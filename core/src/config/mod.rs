@@ -11,7 +11,8 @@
 //! mistakes are found in one go, each with its file, line and column. The
 //! manual is printed from the same table that the settings are made from. A
 //! user base with a file of its own declares its table with
-//! [`settings!`](crate::settings) and reads it with [`load_with`].
+//! [`settings!`](crate::settings) and reads it with [`load_with`], or with
+//! [`load_sections`] if it is made of blocks.
 //!
 //! # The file
 //!
@@ -22,6 +23,7 @@ mod diagnostic;
 mod given;
 mod manual;
 mod place;
+mod sections;
 mod settings;
 mod suggest;
 mod syntax;
@@ -37,6 +39,7 @@ pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use given::Given;
 pub use manual::{entry, manual, manual_markdown};
 pub use place::Place;
+pub use sections::load_sections;
 pub use settings::{
     AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DomainSettings, DropSettings,
     LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings, SmtpSettings,
@@ -81,14 +84,18 @@ pub fn load_with<T>(
     let mut given = Given::new(&document.main, &document.entries, vocabulary);
     let settings = build(&mut given);
     diagnostics.extend(given.into_diagnostics());
+    loaded(settings, diagnostics)
+}
+
+/// The settings, unless there is an error, and what was found, in the order of
+/// the lines.
+fn loaded<T>(settings: Option<T>, mut diagnostics: Vec<Diagnostic>) -> Loaded<T> {
     diagnostics.sort_by_key(|diagnostic| {
         let order = diagnostic.place.as_ref().map(|place| place.order);
         order.unwrap_or(usize::MAX)
     });
-    Loaded {
-        settings: settings.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)),
-        diagnostics,
-    }
+    let is_sound = !diagnostics.iter().any(Diagnostic::is_error);
+    Loaded { settings: settings.filter(|_| is_sound), diagnostics }
 }
 
 /// A configuration that cannot be used: all that is wrong with it.

@@ -1,0 +1,6 @@
+//! Chains of sources in memory.
+
+mod asking;
+mod base;
+mod changing;
+mod moving;
