@@ -28,7 +28,7 @@ fn base(folder: &TempDir) -> String {
     format!("nwauth:{}", folder.path().display())
 }
 
-const USERS: &str = "ann:$6$saltsalt$hash:name=\"Ann: Lee\" drop_path=\"/srv/ann\" drop_owner=\"1001\"\n\
+const USERS: &str = "ann:$6$saltsalt$hash:name=\"Ann Lee\" drop_path=\"/srv/ann\" drop_owner=\"1001\"\n\
                      bob:{SSHA}QUJDREVGR0hJSktMTU5PUFFSU1RVVldY:quota=\"5000000\" fwd=\"b@far.example\"\n\
                      max:!:\n";
 
