@@ -12,7 +12,7 @@ fn read(text: &[u8]) -> Vec<What> {
     let mut reader = FORMAT.reader(Fields::default());
     let mut lines = Lines::new(text);
     let mut entries = Vec::new();
-    while let Some((number, line)) = lines.next().expect("memory can be read") {
+    while let Some((number, line)) = lines.read().expect("memory can be read") {
         let Ok(entry) = reader.line(number, line) else { return Vec::new() };
         entries.extend(entry);
     }

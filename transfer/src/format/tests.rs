@@ -11,7 +11,7 @@ fn read(format: Format, text: &[u8]) -> Result<Vec<Entry>, BadFile> {
     let mut reader = format.reader(Fields::default());
     let mut lines = Lines::new(text);
     let mut entries = Vec::new();
-    while let Some((number, line)) = lines.next().expect("memory can be read") {
+    while let Some((number, line)) = lines.read().expect("memory can be read") {
         entries.extend(reader.line(number, line)?);
     }
     entries.extend(reader.end()?);
