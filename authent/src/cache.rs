@@ -15,27 +15,36 @@
 //! So a changed password works at once, and from then on the old one does not.
 //! Several passwords that stay valid side by side (app passwords) settle after
 //! one question each. A password that the source rejects is forgotten; `-ERR`
-//! and `-DEAD` are never stored; our own `set` and `del` drop the entry.
+//! and `-DEAD` are never stored.
+//!
+//! A change that is heard of, our own or one that the source tells of, drops
+//! the user at once, and an answer that was asked for before it is not
+//! remembered after it. When changes may have been missed, nothing is fresh any
+//! more: each user is asked about once more, and memory serves only while the
+//! source cannot answer.
+
+mod changes;
+mod memory;
+mod packed;
+mod table;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Search, SearchOutcome,
-    Unavailable, UnavailableKind, Username, Verdict,
+    Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::time::Instant;
 
-use crate::keyed::{Tag, Tagger};
-
-/// How many verified passwords are remembered for one user.
-const SECRETS: usize = 8;
-/// Counters of changes; users share them by hash.
-const GENERATIONS: usize = 256;
+use crate::keyed::Tagger;
+use changes::{Asked, Changes};
+use memory::{Arrived, Memory, Moment, Proof, Recall};
+use table::Table;
 
 /// Settings of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,46 +80,20 @@ pub struct Cache {
     next: Arc<dyn Authenticator>,
     config: CacheConfig,
     tagger: Tagger,
-    entries: moka::sync::Cache<Username, Arc<Entry>>,
-    generations: Box<[AtomicU64]>,
+    users: Table<Memory>,
+    changes: Changes,
+    /// Whether the source ever called a user otherwise than it was asked.
+    renamed: AtomicBool,
+    /// For the addresses of clients.
     spread: RandomState,
+    started: Instant,
 }
 
-/// What is remembered of one user.
-struct Entry(Mutex<Memory>);
-
-struct Memory {
-    account: Arc<Account>,
-    /// When a lookup or check last brought the account.
-    seen: Instant,
-    /// Verified passwords, the latest last.
-    secrets: Vec<Verified>,
-}
-
-struct Verified {
-    /// Of the password, and of the client's address where that matters.
-    tag: Tag,
-    /// Of the password alone.
-    password: Tag,
-    at: Instant,
-    /// Another password was verified for the first time since, or this one was
-    /// rejected at another address.
-    suspect: bool,
-}
-
-/// When a question was asked, and after which change of the user.
-struct Asked {
-    at: Instant,
-    generation: u64,
-}
-
-/// What memory says about a request.
-enum Recall {
-    /// Fresh: no need to ask.
-    Fresh(Arc<Account>),
-    /// Verified once, but the source must be asked; with its age.
-    Aged(Arc<Account>, Duration),
-    Nothing,
+/// A question that goes to the source now.
+struct Question {
+    proof: Option<Proof>,
+    at: Moment,
+    after: Asked,
 }
 
 impl Cache {
@@ -121,116 +104,75 @@ impl Cache {
             next,
             config,
             tagger: Tagger::new(),
-            entries: moka::sync::Cache::builder().max_capacity(config.users).build(),
-            generations: (0..GENERATIONS).map(|_| AtomicU64::new(0)).collect(),
+            users: Table::new(config.users),
+            changes: Changes::new(),
+            renamed: AtomicBool::new(false),
             spread: RandomState::new(),
+            started: Instant::now(),
         }
     }
 
-    /// Forgets one user.
-    pub fn forget(&self, user: &Username) {
-        self.generation(user).fetch_add(1, Ordering::SeqCst);
-        self.entries.invalidate(user);
+    /// What a check proves; `None` for a lookup.
+    fn proof(&self, request: &AuthRequest) -> Option<Proof> {
+        let Purpose::Check(secret) = &request.purpose else { return None };
+        let client = request.origin.client.filter(|_| self.config.by_address);
+        Some(Proof {
+            password: self.tagger.tag(secret),
+            client: client.map_or(0, |client| self.spread.hash_one(client.to_canonical())),
+        })
     }
 
-    /// Forgets everybody.
-    pub fn clear(&self) {
-        for generation in &self.generations {
-            generation.fetch_add(1, Ordering::SeqCst);
-        }
-        self.entries.invalidate_all();
+    /// What a question that is asked now must be compared with later.
+    fn question(&self, proof: Option<Proof>) -> Question {
+        Question { proof, at: self.now(), after: self.changes.asked() }
     }
 
-    /// The tag of a check's secret; `None` for a lookup.
-    fn tag(&self, request: &AuthRequest) -> Option<Tag> {
-        match &request.purpose {
-            Purpose::Check(secret) => {
-                let client = request.origin.client.filter(|_| self.config.by_address);
-                Some(self.tagger.tag(secret, client))
-            }
-            Purpose::Lookup => None,
-        }
+    fn now(&self) -> Moment {
+        Moment(self.started.elapsed().as_nanos() as u64)
     }
 
-    /// The tag of a check's secret, wherever it comes from.
-    fn password(&self, request: &AuthRequest) -> Option<Tag> {
-        match &request.purpose {
-            Purpose::Check(secret) => Some(self.tagger.tag(secret, None)),
-            Purpose::Lookup => None,
-        }
+    fn recall(&self, user: &Username, question: &Question) -> Recall {
+        let (proof, life) = (question.proof.as_ref(), self.config.life);
+        let fresh = self.jittered_fresh(proof);
+        let known = |known: &Memory| known.recall(user, proof, question.at, life, fresh);
+        self.users.read(user, known).unwrap_or(Recall::Nothing)
     }
 
-    fn recall(&self, user: &Username, tag: Option<Tag>) -> Recall {
-        let Some(entry) = self.entries.get(user) else {
-            return Recall::Nothing;
-        };
-        let memory = entry.lock();
-        let (at, suspect) = match tag {
-            None => (memory.seen, false),
-            Some(tag) => match memory.secrets.iter().find(|secret| secret.tag == tag) {
-                Some(secret) => (secret.at, secret.suspect),
-                None => return Recall::Nothing,
-            },
-        };
-        let age = at.elapsed();
-        let account = Arc::clone(&memory.account);
-        if suspect || age >= self.config.life {
-            Recall::Nothing
-        } else if age < self.jittered_fresh(tag) {
-            Recall::Fresh(account)
-        } else {
-            Recall::Aged(account, age)
-        }
-    }
-
-    /// `fresh` or up to a fifth less, always the same for one tag.
-    fn jittered_fresh(&self, tag: Option<Tag>) -> Duration {
-        let part = tag.map_or(128, |tag| (tag.bits() & 255) as u32);
+    /// `fresh` or up to a fifth less, always the same for one password.
+    fn jittered_fresh(&self, proof: Option<&Proof>) -> Duration {
+        let part = proof.map_or(128, |proof| (proof.password.bits() & 255) as u32);
         self.config.fresh * (205 + part / 5) / 256
     }
 
     /// Remembers an acceptance, unless the user was changed meanwhile.
-    fn remember(
-        &self,
-        request: &AuthRequest,
-        tag: Option<Tag>,
-        account: &Arc<Account>,
-        asked: &Asked,
-    ) {
-        let user = &request.user;
-        let fresh_entry = || Arc::new(Entry(Mutex::new(Memory::of(account))));
-        let entry = self.entries.get_with_by_ref(user, fresh_entry);
-        let mut memory = entry.lock();
-        if self.generation(user).load(Ordering::SeqCst) != asked.generation {
-            drop(memory);
-            self.entries.invalidate(user);
-            return;
+    fn remember(&self, user: &Username, account: &Account, question: &Question) {
+        if account.name != *user {
+            self.renamed.store(true, Ordering::SeqCst);
         }
-        memory.account = Arc::clone(account);
-        memory.seen = Instant::now();
-        if let (Some(tag), Some(password)) = (tag, self.password(request)) {
-            memory.verified(tag, password, asked.at);
-        }
+        self.users.put(user, |known| {
+            // Under the lock that a change needs to drop the user: it has
+            // either been counted by now, or drops what is put here.
+            let changed = |name| self.changes.changed_since(question.after, name);
+            if changed(user) || changed(&account.name) {
+                return None;
+            }
+            let mut memory = known.unwrap_or_default();
+            let stale = self.changes.lost_track_since(question.after);
+            let arrived = Arrived { now: self.now(), asked: question.at, stale };
+            memory.seen(user, account, &arrived);
+            if let Some(proof) = question.proof {
+                memory.verified(proof, &arrived);
+            }
+            Some(memory)
+        });
     }
 
     /// Forgets a password that the source rejects now, or a user it denies.
-    fn reject(&self, request: &AuthRequest, tag: Option<Tag>) {
-        let user = &request.user;
-        let Some(entry) = self.entries.get(user) else { return };
-        match (tag, self.password(request)) {
-            (Some(tag), Some(password)) => entry.lock().rejected(tag, password),
-            _ => self.entries.invalidate(user),
+    fn reject(&self, user: &Username, proof: Option<&Proof>) {
+        match proof {
+            Some(proof) => self.users.change(user, |known| known.rejected(proof)),
+            None => self.users.remove(user),
         }
-    }
-
-    /// What a question that is asked now must be compared with later.
-    fn asking(&self, user: &Username) -> Asked {
-        Asked { at: Instant::now(), generation: self.generation(user).load(Ordering::SeqCst) }
-    }
-
-    fn generation(&self, user: &Username) -> &AtomicU64 {
-        let place = self.spread.hash_one(user) as usize % GENERATIONS;
-        &self.generations[place]
     }
 
     /// The answer while the source has none: memory's, within its life.
@@ -260,43 +202,6 @@ impl Cache {
     }
 }
 
-impl Entry {
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Memory {
-    fn of(account: &Arc<Account>) -> Self {
-        Self { account: Arc::clone(account), seen: Instant::now(), secrets: Vec::with_capacity(1) }
-    }
-
-    /// The source has verified this password, which it was asked about at
-    /// `asked`. If another one was verified meanwhile, nobody knows which of
-    /// the two questions the source decided first.
-    fn verified(&mut self, tag: Tag, password: Tag, asked: Instant) {
-        let others = |other: &Verified| other.password != password;
-        let suspect = self.secrets.iter().any(|other| others(other) && other.at > asked);
-        // A password that is known, from whatever address, replaced no other.
-        if self.secrets.iter().all(others) {
-            self.secrets.iter_mut().for_each(|secret| secret.suspect = true);
-        }
-        self.secrets.retain(|secret| secret.tag != tag);
-        if self.secrets.len() == SECRETS {
-            self.secrets.remove(0);
-        }
-        self.secrets.push(Verified { tag, password, at: Instant::now(), suspect });
-    }
-
-    /// The source has rejected this password. From other addresses it may
-    /// still be good, but nobody but the source can say so.
-    fn rejected(&mut self, tag: Tag, password: Tag) {
-        self.secrets.retain(|secret| secret.tag != tag);
-        let same = self.secrets.iter_mut().filter(|secret| secret.password == password);
-        same.for_each(|secret| secret.suspect = true);
-    }
-}
-
 #[async_trait]
 impl Authenticator for Cache {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
@@ -304,8 +209,8 @@ impl Authenticator for Cache {
             return self.next.authenticate(request).await;
         }
         let user = &request.user;
-        let tag = self.tag(request);
-        let recall = self.recall(user, tag);
+        let question = self.question(self.proof(request));
+        let recall = self.recall(user, &question);
         if let Recall::Fresh(account) = recall {
             request.note("cache", || "hit, fresh".into());
             return Ok(Verdict::Accepted(account));
@@ -316,14 +221,13 @@ impl Authenticator for Cache {
             }
             _ => "miss, the source is asked".into(),
         });
-        let asked = self.asking(user);
         match self.next.authenticate(request).await {
             Ok(Verdict::Accepted(account)) => {
-                self.remember(request, tag, &account, &asked);
+                self.remember(user, &account, &question);
                 Ok(Verdict::Accepted(account))
             }
             Ok(Verdict::Rejected(rejection)) => {
-                self.reject(request, tag);
+                self.reject(user, question.proof.as_ref());
                 Ok(Verdict::Rejected(rejection))
             }
             Err(error) => self.serve_grace(request, recall, error),
@@ -333,14 +237,41 @@ impl Authenticator for Cache {
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         // Before, so that what is verified from now on is not kept; after, so
         // that what was verified during the change is not, either.
-        self.forget(&change.user);
+        self.changed(&change.user);
         let outcome = self.next.change(change).await;
-        self.forget(&change.user);
+        self.changed(&change.user);
         outcome
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.next.search(search).await
+    }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.next.watch(watcher);
+    }
+}
+
+impl Watcher for Cache {
+    /// Drops the user, by the name that is asked for and by the one that the
+    /// source gives.
+    fn changed(&self, user: &Username) {
+        self.changes.changed(user);
+        self.users.remove(user);
+        // What is asked for here is in lower case, whoever else spells it how.
+        self.users.remove(&user.to_lowercase());
+        if self.renamed.load(Ordering::SeqCst) {
+            // All users: a millisecond for 100,000.
+            self.users.retain(|known| !known.is_named(user));
+        }
+    }
+
+    fn lost_track(&self) {
+        self.changes.lost_track();
+        self.users.retain(|known| {
+            known.grow_stale();
+            true
+        });
     }
 }
 

@@ -3,23 +3,32 @@
 //! Equal means the same user, the same purpose and the same secret (and the
 //! same client address, where the source is told it). The question itself runs
 //! in a task of its own, so it does not matter which of the askers goes away.
+//!
+//! ```text
+//!   asker ─┐                    ┌─▶ the cache drops the user
+//!   asker ─┴▶ flight ─▶ source ─┤ "bob was changed"
+//!   asker ──▶ flight ─▶ source ─┘─▶ the first question is left to those who wait for it
+//! ```
+//!
+//! Whoever asks after a change never gets an answer that was asked for before
+//! it. So the flight hears of changes first, and tells the cache then.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
     AuthRequest, Authenticator, Change, Outcome, Purpose, Search, SearchOutcome, Unavailable,
-    UnavailableKind, Username, Verdict,
+    UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::sync::watch;
 
 use crate::keyed::Tagger;
 
 type Answer = Result<Verdict, Unavailable>;
-type Running = Mutex<HashMap<Question, Arc<watch::Receiver<Option<Answer>>>>>;
+type Waiting = Arc<watch::Receiver<Option<Answer>>>;
 
 /// Joins equal questions to the source beneath.
 pub struct Flight {
@@ -28,6 +37,14 @@ pub struct Flight {
     /// Whether the source is told the client's address.
     by_address: bool,
     running: Arc<Running>,
+}
+
+/// The questions that are under way and may be joined.
+#[derive(Default)]
+struct Running {
+    questions: Mutex<HashMap<Question, Waiting>>,
+    /// Who is told of changes after the questions were let go.
+    watchers: Mutex<Vec<Weak<dyn Watcher>>>,
 }
 
 /// What makes two questions equal.
@@ -44,12 +61,15 @@ impl Flight {
     /// addresses are different.
     #[must_use]
     pub fn new(next: Arc<dyn Authenticator>, by_address: bool) -> Self {
-        Self { next, tagger: Tagger::new(), by_address, running: Arc::default() }
+        let running = Arc::new(Running::default());
+        let watcher: Weak<Running> = Arc::downgrade(&running);
+        next.watch(watcher);
+        Self { next, tagger: Tagger::new(), by_address, running }
     }
 
     fn question(&self, request: &AuthRequest) -> Question {
         let secret = match &request.purpose {
-            Purpose::Check(secret) => Some(self.tagger.tag(secret, None).bits()),
+            Purpose::Check(secret) => Some(self.tagger.tag(secret).bits()),
             Purpose::Lookup => None,
         };
         let client = request.origin.client.filter(|_| self.by_address);
@@ -59,7 +79,7 @@ impl Flight {
     /// The answer that is under way to this question, which is asked now if
     /// nobody asked it yet.
     fn join(&self, request: &AuthRequest) -> watch::Receiver<Option<Answer>> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.questions();
         match running.entry(self.question(request)) {
             Entry::Occupied(entry) => {
                 request.note("flight", || "the same question is under way, waiting for it".into());
@@ -87,16 +107,55 @@ impl Flight {
     }
 }
 
+impl Running {
+    fn questions(&self) -> MutexGuard<'_, HashMap<Question, Waiting>> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watchers(&self) -> MutexGuard<'_, Vec<Weak<dyn Watcher>>> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, questions about this user are asked anew.
+    fn let_go(&self, user: &Username) {
+        // The source may know the user with or without the domain, and in any
+        // case. One question too many does no harm.
+        let (name, _) = user.split_domain();
+        self.questions().retain(|question, _| {
+            let (known, _) = question.user.split_domain();
+            !known.eq_ignore_ascii_case(name)
+        });
+    }
+
+    fn tell(&self, news: impl Fn(&dyn Watcher)) {
+        // Not under the lock: a watcher may do as it likes.
+        let watchers: Vec<_> = self.watchers().iter().filter_map(Weak::upgrade).collect();
+        watchers.iter().for_each(|watcher| news(&**watcher));
+    }
+}
+
+impl Watcher for Running {
+    fn changed(&self, user: &Username) {
+        self.let_go(user);
+        self.tell(|watcher| watcher.changed(user));
+    }
+
+    fn lost_track(&self) {
+        self.questions().clear();
+        self.tell(|watcher| watcher.lost_track());
+    }
+}
+
 /// Takes a question off the list when its answer is here, or its task died.
 struct Landing {
     question: Question,
-    flight: Arc<watch::Receiver<Option<Answer>>>,
+    flight: Waiting,
     running: Arc<Running>,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.questions();
         // After a change another flight may stand in its place.
         if running.get(&self.question).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
             running.remove(&self.question);
@@ -117,68 +176,20 @@ impl Authenticator for Flight {
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         let outcome = self.next.change(change).await;
         // What is under way may have been decided before the change.
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|question, _| question.user != change.user);
+        self.running.let_go(&change.user);
         outcome
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.next.search(search).await
     }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        let mut watchers = self.running.watchers();
+        watchers.retain(|known| known.strong_count() > 0);
+        watchers.push(watcher);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use dmail_core::{Account, Origin, Secret, Service};
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    /// Accepts everybody, once the gate is open.
-    struct Gated {
-        gate: Semaphore,
-        asked: AtomicUsize,
-    }
-
-    #[async_trait]
-    impl Authenticator for Gated {
-        async fn authenticate(&self, request: &AuthRequest) -> Answer {
-            self.asked.fetch_add(1, Ordering::SeqCst);
-            let _permit = self.gate.acquire().await.expect("never closed");
-            Ok(Verdict::accepted(Account::named(request.user.clone())))
-        }
-    }
-
-    fn check(user: &str, secret: &str) -> AuthRequest {
-        let user = Username::parse(user.as_bytes()).expect("a name");
-        AuthRequest::check(user, Secret::new(secret.as_bytes()), Origin::local(Service::Pop3))
-    }
-
-    #[tokio::test]
-    async fn a_hundred_equal_questions_are_asked_once() {
-        let source = Arc::new(Gated { gate: Semaphore::new(0), asked: AtomicUsize::new(0) });
-        let flight = Arc::new(Flight::new(source.clone(), true));
-        let ask = |request: AuthRequest| {
-            let flight = Arc::clone(&flight);
-            tokio::spawn(async move { flight.authenticate(&request).await })
-        };
-        let mut asking: Vec<_> = (0..100).map(|_| ask(check("bob", "s"))).collect();
-        // The first of them goes away; the others do not notice.
-        tokio::task::yield_now().await;
-        asking.remove(0).abort();
-        asking.push(ask(check("bob", "another")));
-        asking.push(ask(check("ann", "s")));
-        while source.asked.load(Ordering::SeqCst) < 3 {
-            tokio::task::yield_now().await;
-        }
-        source.gate.add_permits(1);
-        for asked in asking {
-            let verdict = asked.await.expect("no panic").expect("a verdict");
-            assert!(matches!(verdict, Verdict::Accepted(_)));
-        }
-        assert_eq!(source.asked.load(Ordering::SeqCst), 3, "one for each different question");
-        assert!(flight.running.lock().expect("no panic").is_empty());
-    }
-}
+mod tests;

@@ -1,12 +1,14 @@
 //! The gateway: the layers, put together. The one public constructor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict,
+    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
+    Verdict, Watcher,
 };
 
+use crate::access::{Access, AccessConfig};
 use crate::cache::{Cache, CacheConfig};
 use crate::flight::Flight;
 use crate::mapping::{Domains, Mapping};
@@ -17,6 +19,8 @@ use crate::throttle::{Throttle, ThrottleConfig};
 pub struct GatewayConfig {
     /// For the mapping.
     pub domains: Domains,
+    /// For the account states and access lists.
+    pub access: AccessConfig,
     /// For the throttle.
     pub throttle: ThrottleConfig,
     /// For the cache. Its `by_address` holds for the flight, too.
@@ -26,6 +30,9 @@ pub struct GatewayConfig {
 /// The whole gateway in front of one source.
 pub struct Gateway {
     top: Mapping,
+    throttle: Arc<Throttle>,
+    /// Who hears of changes first.
+    flight: Arc<Flight>,
 }
 
 impl Gateway {
@@ -33,9 +40,26 @@ impl Gateway {
     #[must_use]
     pub fn new(source: Arc<dyn Authenticator>, config: GatewayConfig) -> Self {
         let flight = Arc::new(Flight::new(source, config.cache.by_address));
-        let cache = Arc::new(Cache::new(flight, config.cache));
+        let cache = Arc::new(Cache::new(Arc::clone(&flight) as _, config.cache));
+        let watcher: Weak<Cache> = Arc::downgrade(&cache);
+        flight.watch(watcher);
         let throttle = Arc::new(Throttle::new(cache, config.throttle));
-        Self { top: Mapping::new(throttle, config.domains) }
+        let below = Arc::clone(&throttle) as Arc<dyn Authenticator>;
+        let access = Arc::new(Access::new(below, config.access));
+        Self { top: Mapping::new(access, config.domains), throttle, flight }
+    }
+
+    /// The throttle, to show and to forget what it counts.
+    #[must_use]
+    pub fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// The name that the layers beneath the mapping know a user by. `None` if
+    /// it is nobody's here.
+    #[must_use]
+    pub fn canonical(&self, user: &Username) -> Option<Username> {
+        self.top.canonical(user)
     }
 }
 
@@ -51,5 +75,11 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    /// The names that are told are the canonical ones, and the gateway itself
+    /// has forgotten the user by then.
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.flight.watch(watcher);
     }
 }

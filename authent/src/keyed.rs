@@ -1,8 +1,6 @@
 //! Keyed hashes of secrets: what the gateway remembers instead of a password.
 
-use std::net::IpAddr;
-
-use dmail_core::{Secret, Username};
+use dmail_core::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -15,8 +13,7 @@ pub(crate) struct Tagger {
     keyed: Hmac<Sha256>,
 }
 
-/// The keyed hash of a secret, and of the address it came from where that
-/// matters. Compared in constant time.
+/// The keyed hash of a secret. Compared in constant time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tag([u8; 16]);
 
@@ -27,31 +24,9 @@ impl Tagger {
         Self { keyed }
     }
 
-    /// The tag of `secret`, bound to `client` if one is given.
-    pub(crate) fn tag(&self, secret: &Secret, client: Option<IpAddr>) -> Tag {
+    /// The tag of `secret`.
+    pub(crate) fn tag(&self, secret: &Secret) -> Tag {
         let mut mac = self.keyed.clone();
-        // Fixed lengths in front, so that no secret can pass for another pair.
-        match client.map(|client| client.to_canonical()) {
-            None => mac.update(&[0]),
-            Some(IpAddr::V4(v4)) => {
-                mac.update(&[4]);
-                mac.update(&v4.octets());
-            }
-            Some(IpAddr::V6(v6)) => {
-                mac.update(&[6]);
-                mac.update(&v6.octets());
-            }
-        }
-        mac.update(secret.expose());
-        Tag::of(mac)
-    }
-
-    /// The tag of `secret` tried for `user`: a guess is both together.
-    pub(crate) fn guess(&self, user: &Username, secret: &Secret) -> Tag {
-        let mut mac = self.keyed.clone();
-        mac.update(user.as_str().as_bytes());
-        // No name holds a NUL, so no other pair reads the same.
-        mac.update(&[0]);
         mac.update(secret.expose());
         Tag::of(mac)
     }
@@ -84,28 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_of_one_secret_one_address_and_one_process() {
+    fn a_tag_is_of_one_secret_and_one_process() {
         let tagger = Tagger::new();
         let (a, b) = (Secret::new(*b"a"), Secret::new(*b"b"));
-        let ip: Option<IpAddr> = "192.0.2.1".parse().ok();
-        assert!(tagger.tag(&a, None) == tagger.tag(&a, None));
-        assert!(tagger.tag(&a, None) != tagger.tag(&b, None));
-        assert!(tagger.tag(&a, None) != tagger.tag(&a, ip));
-        assert!(tagger.tag(&a, ip) == tagger.tag(&a, "::ffff:192.0.2.1".parse().ok()));
-        assert!(tagger.tag(&a, None) != Tagger::new().tag(&a, None));
-    }
-
-    #[test]
-    fn a_guess_is_of_one_user_and_one_secret() {
-        let tagger = Tagger::new();
-        let guess = |user: &str, secret: &str| {
-            let user = Username::parse(user.as_bytes()).expect("a name");
-            tagger.guess(&user, &Secret::new(secret.as_bytes())).bits()
-        };
-        assert_eq!(guess("ann", "x"), guess("ann", "x"));
-        assert_ne!(guess("ann", "x"), guess("bob", "x"));
-        assert_ne!(guess("ann", "ann"), guess("bob", "bob"));
-        assert_ne!(guess("ann", "bob"), guess("bob", "ann"));
-        assert_ne!(guess("ann", "xy"), guess("annx", "y"));
+        assert!(tagger.tag(&a) == tagger.tag(&a));
+        assert!(tagger.tag(&a) != tagger.tag(&b));
+        assert!(tagger.tag(&a) != Tagger::new().tag(&a));
     }
 }

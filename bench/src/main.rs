@@ -51,6 +51,8 @@ enum Command {
     All,
     /// Cached checks through the whole gateway, in process
     Gateway,
+    /// Memory for each user that the cache remembers
+    Memory,
     /// The line protocol over the pipes of child modules
     Modules,
     /// POP3 sessions: login, STAT, QUIT
@@ -63,6 +65,12 @@ enum Command {
     Hashed,
     /// Opening a large drop file
     Open,
+    /// Be the process that remembers users
+    #[command(hide = true)]
+    Remember {
+        /// What it fills
+        kind: scenario::Kind,
+    },
     /// Be the module that has an answer to everything
     #[command(hide = true)]
     BareModule,
@@ -80,6 +88,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::BareModule => bare::module::run().map(|()| ExitCode::SUCCESS),
         Command::BareServer { words } => bare::server::run(words).map(|()| ExitCode::SUCCESS),
+        Command::Remember { kind } => scenario::remember(kind).map(|()| ExitCode::SUCCESS),
         scenario => measure(&scenario, Effort::new(cli.quick)),
     };
     done.unwrap_or_else(|failure| {

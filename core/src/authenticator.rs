@@ -1,5 +1,6 @@
 //! The one trait of the gateway.
 
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -83,8 +84,18 @@ pub trait Watcher: Send + Sync {
 /// A shared authenticator is one, too.
 #[async_trait]
 impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
-    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
-        (**self).authenticate(request).await
+    // Written out, so that the inner future is handed on as it is: as an
+    // `async fn` it would be boxed once more, by each layer for each login.
+    fn authenticate<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        request: &'life1 AuthRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Verdict, Unavailable>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).authenticate(request)
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {

@@ -142,6 +142,21 @@ impl DropName {
     ///
     /// Says which byte a path may not hold.
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::judge(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// The name of this user's drop file; both share one text.
+    ///
+    /// # Errors
+    ///
+    /// Says which byte a path may not hold.
+    pub fn of(user: &Username) -> Result<Self, NameError> {
+        Self::judge(user.as_str())?;
+        Ok(Self(Arc::clone(&user.0)))
+    }
+
+    fn judge(text: &str) -> Result<(), NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
@@ -151,15 +166,22 @@ impl DropName {
         if text.starts_with(['-', '.']) {
             return Err(NameError::ForbiddenByte { at: 0 });
         }
-        let forbidden =
-            |c: char| matches!(c, '/' | '\\' | ':' | '%') || c.is_control() || c.is_whitespace();
-        if let Some(at) = text.find(forbidden).or_else(|| text.find("..")) {
+        let forbidden = |(_, c): &(usize, char)| match c {
+            '/' | '\\' | ':' | '%' => true,
+            c => c.is_control() || c.is_whitespace(),
+        };
+        if let Some((at, _)) = text.char_indices().find(forbidden) {
             return Err(NameError::ForbiddenByte { at });
         }
-        if text.to_ascii_lowercase().ends_with(".lock") {
-            return Err(NameError::ForbiddenByte { at: text.len() - ".lock".len() });
+        if let Some(at) = text.as_bytes().windows(2).position(|pair| pair == b"..") {
+            return Err(NameError::ForbiddenByte { at });
         }
-        Ok(Self(text.into()))
+        if let Some((name, end)) = text.as_bytes().split_last_chunk::<5>()
+            && end.eq_ignore_ascii_case(b".lock")
+        {
+            return Err(NameError::ForbiddenByte { at: name.len() });
+        }
+        Ok(())
     }
 
     /// The name as text.

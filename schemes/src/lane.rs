@@ -8,12 +8,16 @@
 //! ```
 //!
 //! A lane is a limit, not a set of threads: all lanes share the runtime's
-//! blocking pool, and an idle lane costs nothing.
+//! blocking pool, and an idle lane costs nothing. The exception is a *gentle*
+//! lane, for work that takes all of a processor: it has threads of its own, of
+//! a low priority, because a thread that was made gentle stays so.
 
 use std::sync::Arc;
 
 use dmail_core::{Unavailable, UnavailableKind};
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, TryAcquireError, oneshot};
+
+use crate::gentle::GentleThreads;
 
 /// A bounded way to blocking threads.
 #[derive(Debug, Clone)]
@@ -21,6 +25,8 @@ pub struct Lane {
     name: &'static str,
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    /// Where the work is done, if not on the runtime's blocking threads.
+    gentle: Option<GentleThreads>,
 }
 
 impl Lane {
@@ -33,7 +39,16 @@ impl Lane {
             name,
             admitted: Arc::new(Semaphore::new(width.saturating_add(waiting))),
             running: Arc::new(Semaphore::new(width)),
+            gentle: None,
         }
+    }
+
+    /// The same, on `width` threads of its own, to which the event loop goes
+    /// first: nine parts of a processor that both want, to one.
+    #[must_use]
+    pub fn gentle(name: &'static str, width: usize, waiting: usize) -> Self {
+        let gentle = GentleThreads::start(name, width.max(1));
+        Self { gentle: Some(gentle), ..Self::new(name, width, waiting) }
     }
 
     /// Does `work` on a blocking thread. A job that runs already is finished
@@ -56,18 +71,28 @@ impl Lane {
         let Ok(running) = Arc::clone(&self.running).acquire_owned().await else {
             return Err(self.stopped());
         };
-        let job = tokio::task::spawn_blocking(move || {
+        let job = move || {
             let _places = (admitted, running);
             work()
-        });
-        job.await.map_err(|error| {
-            if error.is_panic() {
-                let detail = format!("a job of the {} lane panicked", self.name);
-                Unavailable::new(UnavailableKind::Fault, detail)
-            } else {
-                self.stopped()
+        };
+        match &self.gentle {
+            None => tokio::task::spawn_blocking(job)
+                .await
+                .map_err(|error| if error.is_panic() { self.panicked() } else { self.stopped() }),
+            Some(threads) => {
+                let (done, result) = oneshot::channel();
+                threads.run(Box::new(move || {
+                    // Nobody may be waiting any more.
+                    let _ = done.send(job());
+                }));
+                result.await.map_err(|_| self.panicked())
             }
-        })
+        }
+    }
+
+    fn panicked(&self) -> Unavailable {
+        let detail = format!("a job of the {} lane panicked", self.name);
+        Unavailable::new(UnavailableKind::Fault, detail)
     }
 
     fn overloaded(&self) -> Unavailable {
@@ -89,7 +114,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_lane_refuses_at_once_and_heals() {
-        let lane = Lane::new("test", 1, 1);
+        for lane in [Lane::new("test", 1, 1), Lane::gentle("test", 1, 1)] {
+            fill(lane).await;
+        }
+    }
+
+    async fn fill(lane: Lane) {
         let (release, held) = mpsc::channel::<()>();
         let (started, mut running) = tokio::sync::mpsc::channel(1);
         let first = tokio::spawn({
@@ -115,12 +145,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_fault_and_gives_its_place_back() {
-        let lane = Lane::new("test", 1, 0);
-        for _ in 0..3 {
-            let fault = lane.run(|| assert_eq!(1, 2, "on purpose")).await.expect_err("a panic");
-            assert_eq!(fault.kind, UnavailableKind::Fault);
+        for lane in [Lane::new("test", 1, 0), Lane::gentle("test", 1, 0)] {
+            for _ in 0..3 {
+                let fault = lane.run(|| assert_eq!(1, 2, "on purpose")).await.expect_err("a panic");
+                assert_eq!(fault.kind, UnavailableKind::Fault);
+            }
+            assert_eq!(lane.run(|| 1).await, Ok(1));
         }
-        assert_eq!(lane.run(|| 1).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn only_a_gentle_lane_works_at_a_low_priority() {
+        let priority = || rustix::process::getpriority_process(None).expect("Linux");
+        let usual = Lane::new("test", 1, 0).run(priority).await.expect("a thread");
+        let gentle = Lane::gentle("test", 1, 0).run(priority).await.expect("a thread");
+        assert!(gentle > usual || usual == 19, "{gentle} > {usual}");
     }
 
     /// Polls once.

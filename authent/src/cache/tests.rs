@@ -1,6 +1,9 @@
 //! What the cache may and may not say, in paused time.
 
+mod watching;
+
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use dmail_core::{Action, Origin, Rejection, Secret, Service};
@@ -13,6 +16,8 @@ use super::*;
 struct Base {
     passwords: Mutex<Vec<&'static str>>,
     down: Mutex<Option<UnavailableKind>>,
+    /// What it calls bob, if not so.
+    name: Mutex<Option<Username>>,
     asked: AtomicUsize,
 }
 
@@ -45,7 +50,10 @@ impl Authenticator for Base {
             Purpose::Lookup => !passwords.is_empty(),
         };
         Ok(match good {
-            true => Verdict::accepted(Account::named(request.user.clone())),
+            true => {
+                let name = self.name.lock().expect("no panic").clone();
+                Verdict::accepted(Account::named(name.unwrap_or(request.user.clone())))
+            }
             false => Verdict::Rejected(Rejection::not_verified(&request.user)),
         })
     }
@@ -81,10 +89,19 @@ impl Bench {
     async fn check(&self, password: &str) -> (Option<bool>, bool) {
         self.ask(check(password, None)).await
     }
+
+    /// What the cache keeps of a check whose answer has not arrived yet.
+    fn asking(&self, password: &str) -> Question {
+        self.cache.question(self.cache.proof(&check(password, None)))
+    }
 }
 
 fn bob() -> Username {
-    Username::parse(b"bob").expect("a name")
+    name("bob")
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text.as_bytes()).expect("a name")
 }
 
 fn check(password: &str, client: Option<IpAddr>) -> AuthRequest {
@@ -193,11 +210,9 @@ async fn our_own_change_drops_the_entry() {
 #[tokio::test(start_paused = true)]
 async fn what_was_verified_before_a_change_is_not_remembered_after_it() {
     let bench = Bench::new(&["old"], CacheConfig::default());
-    let asked = bench.cache.asking(&bob());
-    bench.cache.forget(&bob());
-    let account = Arc::new(Account::named(bob()));
-    let request = check("old", None);
-    bench.cache.remember(&request, bench.cache.tag(&request), &account, &asked);
+    let question = bench.asking("old");
+    bench.cache.changed(&bob());
+    bench.cache.remember(&bob(), &Account::named(bob()), &question);
     assert_eq!(bench.check("old").await, (YES, FROM_SOURCE));
 }
 
@@ -208,12 +223,11 @@ async fn an_answer_that_was_overtaken_by_another_password_is_not_believed() {
     advance(Duration::from_secs(300)).await;
     // The source accepts "old", then it is changed and "new" is verified, and
     // only then the first answer arrives.
-    let asked = bench.cache.asking(&bob());
+    let question = bench.asking("old");
     advance(Duration::from_secs(1)).await;
     bench.base.change_to(&["new"]);
     bench.check("new").await;
-    let (account, request) = (Arc::new(Account::named(bob())), check("old", None));
-    bench.cache.remember(&request, bench.cache.tag(&request), &account, &asked);
+    bench.cache.remember(&bob(), &Account::named(bob()), &question);
     assert_eq!(bench.check("old").await, (NO, FROM_SOURCE));
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dmail_authent::access::AccessConfig;
 use dmail_authent::cache::CacheConfig;
 use dmail_authent::gateway::{Gateway, GatewayConfig};
 use dmail_authent::mapping::Domains;
@@ -30,7 +31,8 @@ const TARGET: Wanted = Wanted::Below(1.5);
 
 pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.table("Gateway: a cached check in process");
-    let gateway: Arc<dyn Authenticator> = Arc::new(gateway()?);
+    let cache = CacheConfig { fresh: Duration::from_secs(3600), ..CacheConfig::default() };
+    let gateway: Arc<dyn Authenticator> = Arc::new(gateway(Arc::new(Everybody), cache)?);
     let bare: Arc<dyn Authenticator> = Arc::new(Always::new()?);
     for tasks in [1, 10] {
         let runtime = runtime(tasks)?;
@@ -120,7 +122,11 @@ impl Authenticator for Always {
     }
 }
 
-fn gateway() -> Result<Gateway, Failure> {
+/// The gateway in front of `source`, as it comes but for the cache.
+pub(super) fn gateway(
+    source: Arc<dyn Authenticator>,
+    cache: CacheConfig,
+) -> Result<Gateway, Failure> {
     let domain = Domain::parse(DOMAIN).map_err(|error| Failure::Program(error.to_string()))?;
     let domains = Domains {
         host_domains: vec![domain],
@@ -133,13 +139,17 @@ fn gateway() -> Result<Gateway, Failure> {
         drop_roots: Vec::new(),
         utf8: false,
     };
-    let cache = CacheConfig { fresh: Duration::from_secs(3600), ..CacheConfig::default() };
-    let config = GatewayConfig { domains, throttle: ThrottleConfig::default(), cache };
-    Ok(Gateway::new(Arc::new(Everybody), config))
+    let config = GatewayConfig {
+        domains,
+        access: AccessConfig::default(),
+        throttle: ThrottleConfig::default(),
+        cache,
+    };
+    Ok(Gateway::new(source, config))
 }
 
 /// A login of this user.
-fn request(number: usize) -> Result<AuthRequest, Failure> {
+pub(super) fn request(number: usize) -> Result<AuthRequest, Failure> {
     let here = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let origin = Origin { client: here, local: here, service: Service::Pop3 };
     Ok(AuthRequest::check(user(number)?, Secret::new(PASSWORD.as_bytes()), origin))

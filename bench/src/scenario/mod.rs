@@ -3,6 +3,7 @@
 mod gateway;
 mod hashed;
 mod idle;
+mod memory;
 mod modules;
 mod open;
 mod pop;
@@ -13,12 +14,15 @@ use crate::contest::Effort;
 use crate::failure::Failure;
 use crate::report::Report;
 
+pub(crate) use memory::{Kind, remember};
+
 /// Measures, and reports the figures.
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 7] = [
+pub(crate) const ALL: [(Command, Run); 8] = [
     (Command::Gateway, gateway::run),
+    (Command::Memory, memory::run),
     (Command::Modules, modules::run),
     (Command::Open, open::run),
     (Command::Pop, pop::run),
