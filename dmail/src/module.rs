@@ -101,13 +101,14 @@ pub(crate) async fn perform(
 ) -> Result<ExitCode, Failure> {
     let Some(command) = command else {
         let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
-        helper::serve(input, output, &*base, manners)
-            .await
-            .map_err(Failure::other("standard input or output"))?;
+        let served = helper::serve(input, output, &*base, manners).await;
+        base.close().await;
+        served.map_err(Failure::other("standard input or output"))?;
         return Ok(ExitCode::SUCCESS);
     };
     let mut reply = Vec::new();
     helper::answer(request(command)?, &*base, manners, &mut reply).await;
+    base.close().await;
     std::io::stdout().write_all(&reply).map_err(Failure::other("standard output"))?;
     let last = reply.split(|byte| *byte == b'\n').rev().find(|line| !line.is_empty());
     Ok(match last {

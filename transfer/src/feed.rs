@@ -39,7 +39,7 @@ fn read(
 ) -> Result<(), TransferError> {
     let mut lines = Lines::new(input);
     let failed = |error| TransferError::Io { what: "cannot read the file", error };
-    while let Some((number, line)) = lines.next().map_err(failed)? {
+    while let Some((number, line)) = lines.read().map_err(failed)? {
         if let Some(entry) = reader.line(number, line)?
             && entries.blocking_send(Ok(entry)).is_err()
         {
@@ -123,7 +123,7 @@ pub fn names_in(input: impl BufRead + Send + 'static) -> Receiver<Result<Usernam
     tokio::task::spawn_blocking(move || {
         let mut lines = Lines::new(input);
         loop {
-            let name = match lines.next() {
+            let name = match lines.read() {
                 Ok(None) => return,
                 Ok(Some((_, Ok(line)))) if line.is_empty() || line.starts_with(b"#") => continue,
                 Ok(Some((line, text))) => text

@@ -8,7 +8,7 @@ use dmail_core::{DropPath, Records, Secret, Uid, Unavailable, UserRecord, Userna
 
 use crate::feed::PAGE;
 
-/// The users that are known: 32 bytes each, whatever their records hold. The
+/// The users that are known: 50 to 90 bytes each, whatever their records hold. The
 /// hashes are keyed by chance, so nobody can make two users alike.
 pub(crate) struct Known {
     keys: [RandomState; 2],

@@ -54,7 +54,7 @@ pub(crate) fn import(config: Option<PathBuf>, arguments: ImportArgs) -> Result<E
         let mut report = report::Import::new(options.dry_run);
         let done =
             dmail_transfer::import::import(to.authenticator(), feed, options, &mut |event| {
-                report.event(&event)
+                report.event(&event);
             })
             .await;
         to.shutdown().await;

@@ -132,10 +132,7 @@ fn fill(draft: &mut Draft, column: &Column, value: &[u8]) {
                 Column::DropPath => draft.drop_path(text),
                 Column::Owner => draft.owner(text),
                 Column::Info(label) => draft.info(label, text),
-                _ => match text.parse::<Info>() {
-                    Ok(info) => info.iter().for_each(|(label, value)| draft.info(label, value)),
-                    Err(_) => draft.info("info", text),
-                },
+                _ => draft.info_text("info", text),
             }
         }
     }

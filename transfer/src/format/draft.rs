@@ -6,6 +6,16 @@ use dmail_core::{DropPath, Info, Secret, Uid, UserRecord, Username};
 
 use super::{Entry, What};
 
+/// Most fields of one user. A file from a stranger may hold a million, and each
+/// is compared with all others.
+const MAX_FIELDS: usize = 1000;
+
+/// Most fields of one label.
+const MAX_VALUES: usize = 100;
+
+/// Most bytes of fields that are written in one text.
+const MAX_TEXT: usize = 64 * 1024;
+
 /// What is known so far.
 pub(super) struct Draft {
     line: u64,
@@ -14,6 +24,8 @@ pub(super) struct Draft {
     drop: DropPath,
     uid: Option<Uid>,
     info: Info,
+    /// How many fields there are in `info`.
+    fields: usize,
     pub(super) notes: Vec<String>,
     /// The first thing that makes the user impossible to take in.
     fault: Option<String>,
@@ -29,6 +41,7 @@ impl Draft {
             drop: DropPath::Config,
             uid: None,
             info: Info::default(),
+            fields: 0,
             notes: Vec::new(),
             fault: None,
         }
@@ -70,14 +83,32 @@ impl Draft {
 
     /// An info field. A label that is there already gets a number behind it.
     pub(super) fn info(&mut self, label: &str, value: &str) {
+        if self.fault.is_some() {
+            return;
+        }
+        self.fields += 1;
         let mut free = label.to_owned();
         let mut number = 1;
         while self.info.get(&free).is_some() {
             number += 1;
             free = format!("{label}-{number}");
         }
-        if let Err(error) = self.info.set(&free, value) {
+        if self.fields > MAX_FIELDS || number > MAX_VALUES {
+            self.refuse("more fields than anybody has");
+        } else if let Err(error) = self.info.set(&free, value) {
             self.refuse(format!("the field {label:?} cannot be kept: {error}"));
+        }
+    }
+
+    /// Many fields in one text, written `label="value"`; other text is the
+    /// value of `label`.
+    pub(super) fn info_text(&mut self, label: &str, text: &str) {
+        if text.len() > MAX_TEXT {
+            return self.refuse("more fields than anybody has");
+        }
+        match text.parse::<Info>() {
+            Ok(info) => info.iter().for_each(|(label, value)| self.info(label, value)),
+            Err(_) => self.info(label, text),
         }
     }
 
@@ -91,7 +122,7 @@ impl Draft {
 
     /// All that was said, as one entry.
     pub(super) fn finish(self) -> Entry {
-        let Self { line, user, stored, drop, uid, info, notes, fault } = self;
+        let Self { line, user, stored, drop, uid, info, notes, fault, fields: _ } = self;
         let what = match (fault, user) {
             (Some(why), user) => What::Refused { user, why },
             (None, None) => What::NoUser("no user name".to_owned()),

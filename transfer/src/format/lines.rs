@@ -12,6 +12,9 @@ use super::MAX_LINE;
 #[error("a line of more than {MAX_LINE} bytes")]
 pub struct Overlong;
 
+/// A line and its number, from 1.
+pub type Numbered<'a> = (u64, Result<&'a [u8], Overlong>);
+
 /// The lines of a file. What it read is wiped when it goes.
 pub struct Lines<R> {
     input: R,
@@ -31,7 +34,7 @@ impl<R: BufRead> Lines<R> {
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<(u64, Result<&[u8], Overlong>)>> {
+    pub fn read(&mut self) -> io::Result<Option<Numbered<'_>>> {
         self.line.clear();
         let (mut any, mut overlong) = (false, false);
         loop {
@@ -85,7 +88,7 @@ mod tests {
         for capacity in [1, 7, 4096] {
             let mut lines = Lines::new(BufReader::with_capacity(capacity, &text[..]));
             let mut found = Vec::new();
-            while let Some((number, line)) = lines.next().expect("readable") {
+            while let Some((number, line)) = lines.read().expect("readable") {
                 found.push((number, line.map(<[u8]>::to_vec)));
             }
             let expected = [
