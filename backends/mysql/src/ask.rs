@@ -108,7 +108,7 @@ impl Base {
 /// The setting that names what the server's message says it does not have.
 fn guilty(settings: &Settings, message: &str) -> String {
     let (table, places) = (&settings.table, &settings.places);
-    let says = |code: u16| message.ends_with(&format!("({code})"));
+    let says = |code: u16| message.contains(&format!("({code})"));
     if says(1044) || says(1049) {
         return places.blame("mysql_mail_user_db");
     }

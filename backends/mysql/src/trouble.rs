@@ -89,7 +89,15 @@ impl Trouble {
 
     /// The same trouble with words before it.
     pub(crate) fn about(self, what: &str) -> Self {
-        let with = |text: String| format!("{what}: {text}");
+        self.reworded(|text| format!("{what}: {text}"))
+    }
+
+    /// The same trouble with another one behind it.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        self.reworded(|text| format!("{text}; {other}"))
+    }
+
+    fn reworded(self, with: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::Duplicate(text) => Self::Duplicate(with(text)),
             Self::Fault(text) => Self::Fault(with(text)),

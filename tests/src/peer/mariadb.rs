@@ -39,9 +39,10 @@ impl MariaDb {
         write_certificates(folder.path());
         let mut install = command("mariadb-install-db");
         install
-            .args(["--no-defaults", "--auth-root-authentication-method=normal"])
+            .args(["--auth-root-authentication-method=normal"])
             .args(["--skip-test-db", "--skip-name-resolve"])
-            .arg(option("datadir", &folder.path().join("data")));
+            .arg(option("datadir", &folder.path().join("data")))
+            .arg(option("tmpdir", folder.path()));
         let said = run(install, "");
         assert_eq!(said.code, Some(0), "{}{}", said.text(), said.err);
         let more = more.iter().map(|word| (*word).to_owned()).collect();
@@ -60,8 +61,8 @@ impl MariaDb {
         let home = self.folder.path();
         let mut server = command("mariadbd");
         server
-            .arg("--no-defaults")
             .arg(option("datadir", &home.join("data")))
+            .arg(option("tmpdir", home))
             .arg(option("socket", &self.socket()))
             .arg(option("pid-file", &home.join("pid")))
             .arg(option("log-error", &home.join("error.log")))
@@ -70,7 +71,8 @@ impl MariaDb {
             .arg(format!("--port={}", self.port))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--performance-schema=OFF"])
             .args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M"])
-            .args(["--innodb-flush-log-at-trx-commit=0"])
+            // What is committed survives the server, if not the machine.
+            .args(["--innodb-flush-log-at-trx-commit=2"])
             .args(&self.more);
         let mut process = Process::start(server, home);
         let log = home.join("error.log");
@@ -150,8 +152,10 @@ fn is_installed() -> bool {
 fn command(name: &str) -> Command {
     let debian = Path::new("/usr/sbin").join(name);
     let mut command = if debian.exists() { Command::new(debian) } else { Command::new(name) };
+    // It has to be the first word.
+    command.arg("--no-defaults");
     if nix::unistd::geteuid().is_root() {
-        command.arg("--no-defaults").arg("--user=root");
+        command.arg("--user=root");
     }
     command
 }

@@ -1,6 +1,6 @@
 //! The original's table.
 
-use dmail_core::{Action, Authenticator, DropPath, Outcome, Records, RejectionKind, Uid};
+use dmail_core::{Action, Authenticator, DropPath, Outcome, RejectionKind, Uid};
 use dmail_core::{Secret, UserRecord};
 
 use super::{

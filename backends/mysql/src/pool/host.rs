@@ -40,7 +40,7 @@ pub(super) struct Host {
     returned: Notify,
     open: AtomicUsize,
     /// Why it is down, if it is.
-    down: Mutex<Option<String>>,
+    down: Mutex<Option<Trouble>>,
     /// An answer did not come: the keeper is to look.
     suspected: AtomicBool,
     /// Calls the keeper.
@@ -77,7 +77,7 @@ impl Host {
     /// A connection, if the host is up.
     pub(super) async fn lease(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Trouble> {
         if let Some(why) = &*lock(&self.down) {
-            return Err(Trouble::Lost(format!("{} is down: {why}", self.name)));
+            return Err(why.clone().about(&format!("{} is down", self.name)));
         }
         let full = |why| Trouble::Full(format!("{}: {why}", self.name));
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
@@ -164,7 +164,7 @@ impl Host {
     }
 
     fn went_down(&self, trouble: &Trouble) {
-        let before = lock(&self.down).replace(trouble.to_string());
+        let before = lock(&self.down).replace(trouble.clone());
         let idle = std::mem::take(&mut *lock(&self.idle));
         self.close(idle);
         if before.is_none() {
