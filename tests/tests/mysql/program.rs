@@ -31,7 +31,7 @@ fn users_of_a_table_read_their_mail() {
     late.ask("PASS p9", "-ERR [SYS/TEMP]");
     database.restart();
     fs::write(site.home().join("mysqlauth.ini"), "mysql_lgoin x\n").expect("room for it");
-    let said = site.dmail(&["config", "check"], &[], "");
+    let said = site.dmail(&["check-config"], &[], "");
     let all = format!("{}{}", said.text(), said.err);
     assert!(all.contains("did you mean `mysql_login`?"), "{all}");
 }
