@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use dmail_tests::program;
 use dmail_tests::site::Site;
 
 use super::{SETTINGS, original};
@@ -31,7 +32,8 @@ fn users_of_a_table_read_their_mail() {
     late.ask("PASS p9", "-ERR [SYS/TEMP]");
     database.restart();
     fs::write(site.home().join("mysqlauth.ini"), "mysql_lgoin x\n").expect("room for it");
-    let said = site.dmail(&["check-config"], &[], "");
+    let config = site.config().display().to_string();
+    let said = program::run(program::dmail(&["check-config", &config]), "");
     let all = format!("{}{}", said.text(), said.err);
     assert!(all.contains("did you mean `mysql_login`?"), "{all}");
 }
