@@ -141,6 +141,14 @@ pub fn hash(scheme: Scheme, secret: &Secret) -> Result<String, SchemeError> {
     }
 }
 
+/// Whether to verify `stored` takes no longer than to find a thread for it:
+/// clear text, one digest, or nothing at all.
+#[must_use]
+pub fn is_cheap(stored: &str) -> bool {
+    let stored = Stored::recognise(stored);
+    matches!(stored, Ok(Stored::Clear(_) | Stored::Digest(..) | Stored::Locked))
+}
+
 /// The clear text, if `stored` is nothing but that: what `-encrypt` hashes.
 #[must_use]
 pub fn clear_text(stored: &str) -> Option<&str> {
