@@ -2,8 +2,8 @@
 //!
 //! | trouble | the connection | a question | a change |
 //! |---|---|---|---|
-//! | `Lost` | is gone | is asked again, once | is not: nobody knows whether it was made |
-//! | `Rolled` | goes on | is asked again, once | too: the server undid it |
+//! | `Lost` | is gone | is asked again | is only if it was not sent: nobody knows whether it was made |
+//! | `Rolled` | goes on | is asked again | too: the server undid it |
 //! | `Slow`, `Full`, `ReadOnly`, `Setting` | goes on | unavailable | unavailable |
 //! | `Fault` | is closed | unavailable | unavailable |
 //! | `Value`, `Duplicate` | goes on | unavailable | refused |

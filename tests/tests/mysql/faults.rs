@@ -139,6 +139,9 @@ async fn a_server_that_hangs_is_given_up_in_time() {
     let base = impatient(&server).await;
     assert!(is_accepted(&check(&base, "u1", "p1").await));
     server.process().signal(Signal::SIGSTOP);
+    let stat = format!("/proc/{}/stat", server.process().pid());
+    let stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+    wait::until("it has stopped", stopped);
     for _ in 0..3 {
         let asked = Instant::now();
         assert!(check(&base, "u1", "p1").await.is_err());
@@ -190,9 +193,11 @@ async fn a_connection_that_the_server_has_closed_costs_nothing() {
     for _ in 0..5 {
         assert!(is_accepted(&check(&base, "u1", "p1").await));
         server.sql("KILL USER dmail");
-        assert!(is_accepted(&check(&base, "u1", "p1").await));
+        let verdict = check(&base, "u1", "p1").await;
+        assert!(is_accepted(&verdict), "{verdict:?}");
         server.sql("KILL USER dmail");
-        assert!(is_done(&set(&base, "u1", "p1", "").await));
+        let outcome = set(&base, "u1", "p1", "").await;
+        assert!(is_done(&outcome), "{outcome:?}");
     }
 }
 
