@@ -45,7 +45,8 @@ impl Hasher {
         self.scheme
     }
 
-    /// Whether `secret` is the one behind `stored`. Without a stored text, for
+    /// Whether `secret` is the one behind `stored`. What is cheap is done at
+    /// once, all else on a thread of the lane. Without a stored text, for
     /// a user that is not there, it does the work of a check and answers no,
     /// so that the time does not tell who exists. (A user whose text is in
     /// another scheme than the configured one still takes that scheme's time.)
@@ -59,9 +60,12 @@ impl Hasher {
         stored: Option<Zeroizing<String>>,
         secret: Secret,
     ) -> Result<Result<bool, SchemeError>, Unavailable> {
-        let at_once = stored.as_ref().and_then(|stored| crate::verify_at_once(stored, &secret));
-        if let Some(verified) = at_once {
-            return Ok(verified);
+        // The same road for a user that is not there, as the time must not tell.
+        if crate::is_cheap(stored.as_deref().map_or(&self.dummy, String::as_str)) {
+            return Ok(match stored {
+                Some(stored) => crate::verify(&stored, &secret),
+                None => crate::verify(&self.dummy, &secret).map(|_| false),
+            });
         }
         let dummy = Arc::clone(&self.dummy);
         self.lane

@@ -125,15 +125,6 @@ pub fn verify(stored: &str, secret: &Secret) -> Result<bool, SchemeError> {
     }
 }
 
-/// [`verify`] for those schemes that take no longer than the way to another
-/// thread and back: clear text and plain digests. `None` for all others.
-pub(crate) fn verify_at_once(stored: &str, secret: &Secret) -> Option<Result<bool, SchemeError>> {
-    match Stored::recognise(stored) {
-        Ok(Stored::Clear(_) | Stored::Digest(..)) | Err(_) => Some(verify(stored, secret)),
-        Ok(_) => None,
-    }
-}
-
 /// The text to store for `secret`, under a fresh random salt. It holds no
 /// colon, blank or line end. Takes milliseconds of a whole core.
 ///
@@ -151,6 +142,14 @@ pub fn hash(scheme: Scheme, secret: &Secret) -> Result<String, SchemeError> {
         Scheme::Ssha512 => Ok(digest::hash(digest::Algorithm::Sha512, secret)),
         Scheme::Yescrypt => yescrypt::hash(secret),
     }
+}
+
+/// Whether to verify `stored` takes no longer than to find a thread for it:
+/// clear text, one digest, or nothing at all.
+#[must_use]
+pub fn is_cheap(stored: &str) -> bool {
+    let stored = Stored::recognise(stored);
+    matches!(stored, Ok(Stored::Clear(_) | Stored::Digest(..) | Stored::Locked))
 }
 
 /// The clear text, if `stored` is nothing but that: what `-encrypt` hashes.

@@ -34,8 +34,12 @@ impl Work for Execute<'_> {
     }
 }
 
+/// How often something is tried that a dead connection has kept from happening:
+/// the connections of a server that went down die one by one.
+const ATTEMPTS: usize = 3;
+
 impl Base {
-    /// Asks a question, once more if the connection turns out to be dead.
+    /// Asks a question, again if the connection turns out to be dead.
     pub(crate) async fn rows(&self, query: &Query, values: Vec<Value>) -> Result<Rows, Trouble> {
         self.rows_within(self.timeout, query, values).await
     }
@@ -48,49 +52,41 @@ impl Base {
         values: Vec<Value>,
     ) -> Result<Rows, Trouble> {
         let deadline = Instant::now() + limit;
-        let mut again = true;
+        let mut attempt = 1;
         loop {
             let mut lease = self.pool.lease(Access::Read, deadline).await?;
             let asked = timeout_at(deadline, lease.connection().rows(query, values.clone())).await;
-            let Ok(asked) = asked else {
-                return Err(Trouble::Slow("no answer in time (mysql_timeout)".into()));
-            };
-            let may_help = matches!(asked, Err(Trouble::Lost(_) | Trouble::Rolled(_)));
+            let asked = asked.map_err(|_| too_slow())?;
             lease.end(asked.as_ref().err());
-            if !(may_help && again) {
-                return asked;
+            match asked {
+                Err(Trouble::Lost(_) | Trouble::Rolled(_)) if attempt < ATTEMPTS => attempt += 1,
+                asked => return asked,
             }
-            again = false;
         }
     }
 
-    /// Makes a change with `work`, which may be run again only if the server
-    /// says that it has undone all of it.
+    /// Makes a change with `work`, again only if nothing of it can have been
+    /// done: nothing was sent, or the server says that it has undone it.
     pub(crate) async fn work<W: Work>(&self, work: &W) -> Result<W::Output, Trouble> {
         let deadline = Instant::now() + self.timeout;
-        let mut again = true;
+        let mut attempt = 1;
         loop {
             let mut lease = self.pool.lease(Access::Write, deadline).await?;
             let done = timeout_at(deadline, async {
-                // Nothing was said yet: a dead connection costs another one.
-                if lease.is_reused() && lease.ping().await.is_err() {
-                    return None;
-                }
-                Some(work.run(lease.connection()).await)
+                lease.begin().await?;
+                work.run(lease.connection()).await
             });
-            let Ok(done) = done.await else {
-                return Err(Trouble::Slow("no answer in time (mysql_timeout)".into()));
+            let done = done.await.map_err(|_| too_slow())?;
+            let undone = match &done {
+                Err(Trouble::Lost(_)) => !lease.connection().has_changed(),
+                Err(Trouble::Rolled(_)) => true,
+                _ => false,
             };
-            let may_help = matches!(done, None | Some(Err(Trouble::Rolled(_))));
-            match &done {
-                None => lease.end(Some(&Trouble::Lost("it does not answer".into()))),
-                Some(done) => lease.end(done.as_ref().err()),
+            lease.end(done.as_ref().err());
+            if !undone || attempt == ATTEMPTS {
+                return done;
             }
-            match done {
-                Some(done) if !(may_help && again) => return done,
-                None if !again => return Err(Trouble::Lost("it does not answer".into())),
-                _ => again = false,
-            }
+            attempt += 1;
         }
     }
 
@@ -105,10 +101,14 @@ impl Base {
     }
 }
 
+fn too_slow() -> Trouble {
+    Trouble::Slow("no answer in time (mysql_timeout)".into())
+}
+
 /// The setting that names what the server's message says it does not have.
 fn guilty(settings: &Settings, message: &str) -> String {
     let (table, places) = (&settings.table, &settings.places);
-    let says = |code: u16| message.ends_with(&format!("({code})"));
+    let says = |code: u16| message.contains(&format!("({code})"));
     if says(1044) || says(1049) {
         return places.blame("mysql_mail_user_db");
     }

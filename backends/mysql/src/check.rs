@@ -13,6 +13,7 @@ use crate::ask::Execute;
 use crate::names::Name;
 use crate::queries::Ask;
 use crate::row::{Found, Layout};
+use crate::statement::Parameter;
 use crate::table::exactly;
 use crate::trouble::Trouble;
 use crate::{Base, SOURCE, mailmask};
@@ -101,7 +102,12 @@ impl Base {
         match (rows.pop(), rows.len()) {
             (None, _) => Ok(Search::Nobody),
             (Some(row), 0) => {
-                let found = Found::read(&layout, row).map_err(|bad| self.fault(user, &bad))?;
+                let read = Found::read(&layout, row);
+                let mut found = read.map_err(|bad| self.fault(user, &bad))?;
+                // A statement that looks for the parts need not return both.
+                if found.domain.is_none() && ask.parameters.contains(&Parameter::Local) {
+                    found.domain = Some(name.domain.to_owned());
+                }
                 Ok(Search::One(Box::new(found)))
             }
             (Some(_), more) => Ok(Search::Many(more + 1)),

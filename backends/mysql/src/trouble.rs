@@ -2,8 +2,8 @@
 //!
 //! | trouble | the connection | a question | a change |
 //! |---|---|---|---|
-//! | `Lost` | is gone | is asked again, once | is not: nobody knows whether it was made |
-//! | `Rolled` | goes on | is asked again, once | too: the server undid it |
+//! | `Lost` | is gone | is asked again | is only if it was not sent: nobody knows whether it was made |
+//! | `Rolled` | goes on | is asked again | too: the server undid it |
 //! | `Slow`, `Full`, `ReadOnly`, `Setting` | goes on | unavailable | unavailable |
 //! | `Fault` | is closed | unavailable | unavailable |
 //! | `Value`, `Duplicate` | goes on | unavailable | refused |
@@ -61,7 +61,7 @@ impl Trouble {
     }
 
     fn of_server(error: &ServerError) -> Self {
-        let text = format!("{} ({})", printable(&error.message), error.code);
+        let text = format!("{} ({})", printable(&without_values(&error.message)), error.code);
         match error.code {
             // Too many connections, of all or of one account.
             1040 | 1203 | 1226 => Self::Full(text),
@@ -89,7 +89,15 @@ impl Trouble {
 
     /// The same trouble with words before it.
     pub(crate) fn about(self, what: &str) -> Self {
-        let with = |text: String| format!("{what}: {text}");
+        self.reworded(|text| format!("{what}: {text}"))
+    }
+
+    /// The same trouble with another one behind it.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        self.reworded(|text| format!("{text}; {other}"))
+    }
+
+    fn reworded(self, with: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::Duplicate(text) => Self::Duplicate(with(text)),
             Self::Fault(text) => Self::Fault(with(text)),
@@ -118,6 +126,18 @@ impl From<Trouble> for Unavailable {
     }
 }
 
+/// The message without the value that it quotes ("Incorrect string value: '…'
+/// for column …"), which may be a password.
+fn without_values(message: &str) -> String {
+    match message.split_once(": '") {
+        Some((before, after)) => match after.rsplit_once("' for column ") {
+            Some((_, column)) => format!("{before} for column {column}"),
+            None => before.to_owned(),
+        },
+        None => message.to_owned(),
+    }
+}
+
 /// A message of the server as part of one line of a log.
 fn printable(message: &str) -> String {
     const MAX: usize = 300;
@@ -127,6 +147,21 @@ fn printable(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_the_server_quotes_is_not_repeated() {
+        let rows = [
+            (
+                "Incorrect string value: '\\xE4' secret' for column `m`.`t`.`passwd` at row 1",
+                "Incorrect string value for column `m`.`t`.`passwd` at row 1",
+            ),
+            ("Truncated incorrect DOUBLE value: 'secret'", "Truncated incorrect DOUBLE value"),
+            ("Unknown column 'x' in 'WHERE'", "Unknown column 'x' in 'WHERE'"),
+        ];
+        for (message, expected) in rows {
+            assert_eq!(without_values(message), expected);
+        }
+    }
 
     #[test]
     fn no_trouble_of_a_server_is_a_no() {

@@ -1,6 +1,7 @@
 //! Real mail clients and servers, one file each. They must be installed.
 
 pub mod curl;
+pub mod mariadb;
 pub mod python;
 pub mod slapd;
 pub mod swaks;

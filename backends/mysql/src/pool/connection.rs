@@ -41,6 +41,7 @@ pub(crate) struct Connection {
     pub(super) idle_since: Instant,
     /// Whether it has been idle since it was made: it may be dead by now.
     pub(super) reused: bool,
+    has_changed: bool,
 }
 
 impl Connection {
@@ -48,7 +49,7 @@ impl Connection {
     pub(super) async fn open(options: &Opts, queries: usize) -> Result<Self, Trouble> {
         let conn = Conn::new(options.clone()).await.map_err(|error| Trouble::of(&error))?;
         let prepared = vec![None; queries];
-        Ok(Self { conn, prepared, idle_since: Instant::now(), reused: false })
+        Ok(Self { conn, prepared, idle_since: Instant::now(), reused: false, has_changed: false })
     }
 
     /// The statement of `query`, prepared now if it was not before.
@@ -94,14 +95,25 @@ impl Connection {
     /// Makes a change with a statement made for it; says how many rows it found.
     pub(crate) async fn execute(&mut self, text: &str, values: Vec<Value>) -> Result<u64, Trouble> {
         let statement = self.conn.prep(text).await.map_err(|error| Trouble::of(&error))?;
+        self.has_changed = true;
         let done = self.conn.exec_drop(&statement, positional(values)).await;
         done.map_err(|error| Trouble::of(&error))?;
         Ok(self.conn.affected_rows())
     }
 
-    /// Whether the server still answers on it.
-    pub(super) async fn ping(&mut self) -> Result<(), Trouble> {
-        self.conn.ping().await.map_err(|error| Trouble::of(&error))
+    /// Prepares for a change: a connection that has been idle may be dead.
+    pub(super) async fn begin(&mut self) -> Result<(), Trouble> {
+        self.has_changed = false;
+        match self.reused {
+            true => self.conn.ping().await.map_err(|error| Trouble::of(&error)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a change was sent since [`begin`](Self::begin), so that it may
+    /// have been made.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.has_changed
     }
 
     /// Leaves, without waiting for it. The library's own way would read the

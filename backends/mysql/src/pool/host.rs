@@ -40,7 +40,7 @@ pub(super) struct Host {
     returned: Notify,
     open: AtomicUsize,
     /// Why it is down, if it is.
-    down: Mutex<Option<String>>,
+    down: Mutex<Option<Trouble>>,
     /// An answer did not come: the keeper is to look.
     suspected: AtomicBool,
     /// Calls the keeper.
@@ -77,7 +77,7 @@ impl Host {
     /// A connection, if the host is up.
     pub(super) async fn lease(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Trouble> {
         if let Some(why) = &*lock(&self.down) {
-            return Err(Trouble::Lost(format!("{} is down: {why}", self.name)));
+            return Err(why.clone().about(&format!("{} is down", self.name)));
         }
         let full = |why| Trouble::Full(format!("{}: {why}", self.name));
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
@@ -120,11 +120,20 @@ impl Host {
         Err(full.about(&self.name))
     }
 
+    /// A new connection. One that is refused or cut is tried once more at
+    /// once, before it makes the host one that is down.
     async fn open(&self) -> Result<Connection, Trouble> {
+        match self.open_once().await {
+            Err(Trouble::Lost(_)) => self.open_once().await,
+            opened => opened,
+        }
+    }
+
+    async fn open_once(&self) -> Result<Connection, Trouble> {
         let opening = Connection::open(&self.options, self.queries.len());
         let opened = timeout(self.limits.connect, opening).await;
         let connection = opened.unwrap_or_else(|_| {
-            Err(Trouble::Lost("no connection in time (mysql_connect_timeout)".into()))
+            Err(Trouble::Slow("no connection in time (mysql_connect_timeout)".into()))
         })?;
         self.open.fetch_add(1, Ordering::SeqCst);
         Ok(connection)
@@ -164,7 +173,7 @@ impl Host {
     }
 
     fn went_down(&self, trouble: &Trouble) {
-        let before = lock(&self.down).replace(trouble.to_string());
+        let before = lock(&self.down).replace(trouble.clone());
         let idle = std::mem::take(&mut *lock(&self.idle));
         self.close(idle);
         if before.is_none() {
@@ -272,14 +281,9 @@ impl Lease {
         self.connection.as_mut().expect("a lease has its connection until it ends")
     }
 
-    /// Whether the connection may have died while nobody used it.
-    pub(crate) fn is_reused(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.reused)
-    }
-
     /// Makes sure that the connection lives, for what cannot be said twice.
-    pub(crate) async fn ping(&mut self) -> Result<(), Trouble> {
-        self.connection().ping().await
+    pub(crate) async fn begin(&mut self) -> Result<(), Trouble> {
+        self.connection().begin().await
     }
 
     /// Gives the connection back, if `trouble` allows.

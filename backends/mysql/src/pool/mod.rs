@@ -86,5 +86,5 @@ impl Pool {
 fn combined(troubles: Vec<Trouble>) -> Trouble {
     let mut troubles = troubles.into_iter();
     let first = troubles.next().unwrap_or_else(|| Trouble::Fault("there is no server".into()));
-    troubles.fold(first, |all, next| all.about(&next.to_string()))
+    troubles.fold(first, |all, next| all.and(&next))
 }

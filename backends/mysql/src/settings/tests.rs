@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use dmail_core::Uid;
 use dmail_core::config::{Loaded, load_with, manual_markdown};
 
 use super::*;
