@@ -70,7 +70,9 @@ pub(crate) fn run(kind: &'static SourceKind, words: Vec<OsString>) -> Result<Exi
     serve::run_to_end(async {
         let opened = (kind.open)(&settings).await;
         let base = opened.map_err(Failure::other("cannot open the user base"))?;
-        perform(invocation.command, base, &manners).await
+        let performed = perform(invocation.command, Arc::clone(&base), &manners).await;
+        base.close().await;
+        performed
     })
 }
 

@@ -27,7 +27,7 @@ impl Source {
         Ok(Self(opened.map_err(Failure::other("cannot open the user base"))?))
     }
 
-    /// A source that is open already.
+    /// A base that is open already.
     pub(crate) fn of(base: Arc<dyn Authenticator>) -> Self {
         Self(base)
     }

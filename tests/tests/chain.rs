@@ -349,6 +349,32 @@ fn the_chain_is_administered_as_one_base() {
 }
 
 #[test]
+fn the_chain_is_a_module_for_other_servers() {
+    let site = site(THREE);
+    base(&site, "first", &["ann:*anns-password:"]);
+    base(&site, "second", &["cat:*cats-password:"]);
+    let home = site.home().display().to_string();
+    let questions = "check ann anns-password\ncheck cat guess\nlookup bob\nlookup nobody\n\
+                     lookup dead\nexit\n";
+    let said = program::run(program::dmail(&["multiauth", "-path", &home]), questions);
+    let answers = said.success().text();
+    let expected = [
+        "+OK ann config",
+        "-ERR cat password wrong or not a valid user",
+        "+OK bob config",
+        "-ERR nobody does not exist",
+        "-DEAD module 30 (python3): the database is down",
+        "+OK goodbye",
+    ];
+    let lines: Vec<&str> = answers.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{answers}");
+    for (line, start) in lines.iter().zip(expected) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    assert!(site.requests().contains(&"exit".to_owned()), "its own module was asked to leave");
+}
+
+#[test]
 fn a_mistake_in_the_file_is_shown_with_its_line() {
     let site = site("module 10\nsource nwauth first\non_unknown maybe\nmodule 10\nbinary /x\n");
     let path = site.config().display().to_string();

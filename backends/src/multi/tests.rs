@@ -167,7 +167,7 @@ fn every_contradiction_has_its_line_and_its_remedy() {
         (
             "module 10\nsource multi x.ini\n",
             "multiauth.ini:2:8: error: `source` needs a word of `authent_method`",
-            "known are: nwauth",
+            "known are: nwauth, ",
         ),
         (
             "module 10\nsource nwauth a\nrole verify\ndo_set existing\nmodule 20\nsource nwauth b\n",
