@@ -1,10 +1,13 @@
 //! The scenarios, a file each.
 
 mod gateway;
+mod guesses;
 mod hashed;
 mod idle;
+mod line;
 mod memory;
 mod modules;
+mod nwauth;
 mod open;
 mod pop;
 mod smtp;
@@ -15,18 +18,22 @@ use crate::failure::Failure;
 use crate::report::Report;
 
 pub(crate) use memory::{Kind, remember};
+pub(crate) use nwauth::find_users;
 
 /// Measures, and reports the figures.
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 8] = [
+pub(crate) const ALL: [(Command, Run); 11] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
+    (Command::Guesses, guesses::run),
+    (Command::Line, line::run),
     (Command::Modules, modules::run),
     (Command::Open, open::run),
     (Command::Pop, pop::run),
     (Command::Idle, idle::run),
     (Command::Hashed, hashed::run),
+    (Command::Nwauth, nwauth::run),
     (Command::Smtp, smtp::run),
 ];
