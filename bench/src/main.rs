@@ -21,6 +21,7 @@ mod failure;
 mod load;
 mod mail;
 mod measure;
+mod peer;
 mod program;
 mod report;
 mod scenario;
@@ -69,6 +70,10 @@ enum Command {
     Idle,
     /// Memory after logins whose passwords are stored as argon2id
     Hashed,
+    /// Uncached binds at a directory, beside slapd alone
+    Ldap,
+    /// Uncached rows of a table, beside a bare client of MariaDB
+    Sql,
     /// Opening a large drop file
     Open,
     /// An NWAuth base of 5,000,000 users

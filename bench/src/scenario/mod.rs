@@ -1,5 +1,6 @@
 //! The scenarios, a file each.
 
+mod bases;
 mod gateway;
 mod guesses;
 mod hashed;
@@ -24,12 +25,14 @@ pub(crate) use nwauth::find_users;
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 11] = [
+pub(crate) const ALL: [(Command, Run); 13] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
     (Command::Guesses, guesses::run),
     (Command::Line, line::run),
     (Command::Modules, modules::run),
+    (Command::Ldap, bases::ldap),
+    (Command::Sql, bases::sql),
     (Command::Open, open::run),
     (Command::Pop, pop::run),
     (Command::Idle, idle::run),
