@@ -4,10 +4,11 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict,
-    Watcher,
+    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
+    Verdict, Watcher,
 };
 
+use crate::access::{Access, AccessConfig};
 use crate::cache::{Cache, CacheConfig};
 use crate::flight::Flight;
 use crate::mapping::{Domains, Mapping};
@@ -18,6 +19,8 @@ use crate::throttle::{Throttle, ThrottleConfig};
 pub struct GatewayConfig {
     /// For the mapping.
     pub domains: Domains,
+    /// For the account states and access lists.
+    pub access: AccessConfig,
     /// For the throttle.
     pub throttle: ThrottleConfig,
     /// For the cache. Its `by_address` holds for the flight, too.
@@ -27,6 +30,7 @@ pub struct GatewayConfig {
 /// The whole gateway in front of one source.
 pub struct Gateway {
     top: Mapping,
+    throttle: Arc<Throttle>,
     /// Who hears of changes first.
     flight: Arc<Flight>,
 }
@@ -40,7 +44,22 @@ impl Gateway {
         let watcher: Weak<Cache> = Arc::downgrade(&cache);
         flight.watch(watcher);
         let throttle = Arc::new(Throttle::new(cache, config.throttle));
-        Self { top: Mapping::new(throttle, config.domains), flight }
+        let below = Arc::clone(&throttle) as Arc<dyn Authenticator>;
+        let access = Arc::new(Access::new(below, config.access));
+        Self { top: Mapping::new(access, config.domains), throttle, flight }
+    }
+
+    /// The throttle, to show and to forget what it counts.
+    #[must_use]
+    pub fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// The name that the layers beneath the mapping know a user by. `None` if
+    /// it is nobody's here.
+    #[must_use]
+    pub fn canonical(&self, user: &Username) -> Option<Username> {
+        self.top.canonical(user)
     }
 }
 

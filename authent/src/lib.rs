@@ -4,7 +4,7 @@
 //!   smtp, pop, tcpauth, the command line
 //!        │ AuthRequest
 //!        ▼
-//!   mapping ▶ throttle ▶ cache ▶ flight ▶ a source: pool ─▶ authent_process children
+//!   mapping ▶ access ▶ throttle ▶ cache ▶ flight ▶ a source: pool ─▶ authent_process children
 //!                                                   or a backend in process
 //!                                                   or a chain of such sources
 //! ```
@@ -12,6 +12,7 @@
 //! Each layer is an [`Authenticator`](dmail_core::Authenticator) around the
 //! next one. Start reading at [`gateway`].
 
+pub mod access;
 pub mod cache;
 pub mod chain;
 pub mod easing;

@@ -26,8 +26,8 @@ use async_trait::async_trait;
 use dmail_core::config::VirtualDomain;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Domain, DropPath, HashSpool, Origin, Outcome,
-    Purpose, Rejection, RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind,
-    Username, Verdict, Watcher,
+    Purpose, Rejection, RejectionKind, Search, SearchOutcome, Service, Unavailable,
+    UnavailableKind, Username, Verdict, Watcher,
 };
 
 use directory::{Directory, Mapped, MappingError};
@@ -67,6 +67,12 @@ impl Mapping {
     #[must_use]
     pub fn new(next: Arc<dyn Authenticator>, domains: Domains) -> Self {
         Self { next, directory: Directory::new(domains) }
+    }
+
+    /// The name that the source knows a user by, whoever asks for him.
+    pub(crate) fn canonical(&self, user: &Username) -> Option<Username> {
+        let origin = Origin::local(Service::Admin);
+        self.map(user, &origin).ok().map(|(_, canonical)| canonical)
     }
 
     /// The user of a login, and the name that the source knows him by.

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   AuthRequest ─▶ nwauth   store: nwauth.txt, nwauth.add, an index
+//!                  dnauth   the users.dat of DNews, read-only
 //!                  ldap     a directory: bind, or search and compare
 //!                  mysql    a table, or statements of the site's own
 //!                  unix     PAM or shadow, in helper children
@@ -13,6 +14,7 @@
 //! crate, if it brings a library of weight) and add its line here.
 
 pub mod command;
+pub mod dnauth;
 pub mod multi;
 pub mod nwauth;
 
@@ -26,6 +28,8 @@ use dmail_core::Authenticator;
 use dmail_core::config::{ConfigError, Diagnostic, Vocabulary};
 use dmail_schemes::Scheme;
 
+use dmail_unix::UnixUsers;
+use dnauth::DnAuth;
 use nwauth::{NwAuth, NwAuthConfig};
 
 /// A kind of user base: its names, and how to open one.
@@ -107,6 +111,12 @@ pub enum OpenError {
         /// The module.
         name: String,
     },
+    /// DNAuth.
+    #[error(transparent)]
+    DnAuth(#[from] dnauth::OpenError),
+    /// The users of the operating system.
+    #[error(transparent)]
+    Unix(#[from] dmail_unix::OpenError),
 }
 
 /// The user bases that there are, in process.
@@ -139,6 +149,26 @@ pub const SOURCES: &[SourceKind] = &[
         file: Some(SourceFile { vocabulary: &dmail_mysql::VOCABULARY, check: dmail_mysql::check }),
         open: |settings| Box::pin(open_mysql(settings)),
     },
+    SourceKind {
+        name: "unix_user",
+        program: "unixauth",
+        summary: "the users of the operating system, by PAM or shadow passwords",
+        file: Some(SourceFile {
+            vocabulary: &dmail_unix::settings::VOCABULARY,
+            check: dmail_unix::settings::check,
+        }),
+        open: |settings| Box::pin(async { open_unix(settings) }),
+    },
+    SourceKind {
+        name: "dnauth",
+        program: "dnauth",
+        summary: "DNAuth: the users.dat of DNews, which is only read",
+        file: Some(SourceFile {
+            vocabulary: &dnauth::settings::VOCABULARY,
+            check: dnauth::settings::check,
+        }),
+        open: |settings| Box::pin(async { open_dnauth(settings) }),
+    },
 ];
 
 /// The kind that `authent_method` calls so; case does not matter.
@@ -164,6 +194,14 @@ fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Open
 
 async fn open_mysql(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
     Ok(Arc::new(dmail_mysql::open(&settings.file).await?))
+}
+
+fn open_unix(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(UnixUsers::open(&settings.file, &settings.launcher)?))
+}
+
+fn open_dnauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(DnAuth::open(&settings.file)?))
 }
 
 #[cfg(test)]

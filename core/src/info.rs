@@ -49,6 +49,19 @@ impl Info {
         self.0.is_empty()
     }
 
+    /// The word for the account's state (`mailstatus`), if there is one.
+    #[must_use]
+    pub fn account_state(&self) -> Option<&str> {
+        self.get("mailstatus").map(str::trim).filter(|state| !state.is_empty())
+    }
+
+    /// The access groups and rules that limit the account's logins
+    /// (`mailaccess`), if any do.
+    #[must_use]
+    pub fn access(&self) -> Option<&str> {
+        self.get("mailaccess").map(str::trim).filter(|access| !access.is_empty())
+    }
+
     /// Where mail goes instead of the mailbox (`fwd`), if anywhere.
     #[must_use]
     pub fn forward(&self) -> Option<&str> {

@@ -75,26 +75,39 @@ impl Origin {
 pub enum Service {
     /// The command line and the administration tools.
     Admin,
+    /// An IMAP server that asks us.
+    Imap,
     /// A program that speaks the line protocol.
     Line,
-    /// DPOP.
+    /// DPOP, or another POP3 server that asks us.
     Pop3,
-    /// DSMTP.
+    /// DSMTP, or another SMTP server that asks us.
     Smtp,
+    /// Web mail.
+    Web,
 }
 
 impl Service {
     /// All services, for command lines and tables.
-    pub const ALL: [Self; 4] = [Self::Admin, Self::Line, Self::Pop3, Self::Smtp];
+    pub const ALL: [Self; 6] =
+        [Self::Admin, Self::Imap, Self::Line, Self::Pop3, Self::Smtp, Self::Web];
+
+    /// The service that is called `name`, in either case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name().eq_ignore_ascii_case(name))
+    }
 
     /// The name in logs and on command lines.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
+            Self::Imap => "imap",
             Self::Line => "line",
             Self::Pop3 => "pop3",
             Self::Smtp => "smtp",
+            Self::Web => "web",
         }
     }
 }

@@ -69,12 +69,24 @@ pub struct Rejection {
     /// The source's reason, for the log and for administrators. Clients that
     /// are not logged in get the same text for every kind.
     pub text: String,
+    /// What whoever has shown the right password may read instead: why the
+    /// account cannot be used. One line of printable ASCII. Without it, the
+    /// client reads the same as after a wrong password.
+    pub told: Option<Arc<str>>,
 }
 
 impl Rejection {
     /// A rejection of this kind.
     pub fn new(kind: RejectionKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self { kind, text: text.into(), told: None }
+    }
+
+    /// The same, with a text for the client. Only for somebody who has shown
+    /// the right password: to all others it would tell that there is such a
+    /// user.
+    #[must_use]
+    pub fn telling(self, told: impl Into<Arc<str>>) -> Self {
+        Self { told: Some(told.into()), ..self }
     }
 
     /// The answer to a verb that a source does not have.
@@ -102,10 +114,15 @@ impl Rejection {
 pub enum RejectionKind {
     /// A name, password or value that the source could not be asked about.
     BadInput,
+    /// The account's state (`mailstatus`) forbids this for good.
+    Disabled,
     /// The user is known but may not do this (from there, now, or at all).
     NotAllowed,
     /// The password is wrong, or (a module does not say) there is no such user.
     NotVerified,
+    /// The account's state (`mailstatus`) forbids this for now; the same may be
+    /// done later.
+    OnHold,
     /// Too many wrong passwords lately; the source was not asked.
     Throttled,
     /// There is no such user.
@@ -120,8 +137,10 @@ impl RejectionKind {
     pub fn id(self) -> &'static str {
         match self {
             Self::BadInput => "bad-input",
+            Self::Disabled => "account-disabled",
             Self::NotAllowed => "not-allowed",
             Self::NotVerified => "not-verified",
+            Self::OnHold => "account-on-hold",
             Self::Throttled => "throttled",
             Self::UnknownUser => "unknown-user",
             Self::Unsupported => "unsupported",

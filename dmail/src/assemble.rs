@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dmail_authent::access::AccessConfig;
 use dmail_authent::cache::CacheConfig;
 use dmail_authent::gateway::{Gateway, GatewayConfig};
 use dmail_authent::mapping::Domains;
@@ -19,16 +20,11 @@ use crate::source::Source;
 
 /// The gateway in front of `source`.
 pub(crate) fn gateway(settings: &Settings, source: &Source) -> Gateway {
-    let (cache, throttle) = (&settings.cache, settings.throttle.clone());
+    let cache = &settings.cache;
     let config = GatewayConfig {
         domains: domains(settings),
-        throttle: ThrottleConfig {
-            longest_delay: throttle.delay_max,
-            refuse_after: throttle.failures as usize,
-            window: throttle.window,
-            except: Arc::new(move |client| throttle.spares(client)),
-            ..ThrottleConfig::default()
-        },
+        access: access(settings),
+        throttle: throttle(settings),
         cache: CacheConfig {
             users: cache.entries,
             fresh: cache.fresh,
@@ -38,6 +34,32 @@ pub(crate) fn gateway(settings: &Settings, source: &Source) -> Gateway {
         },
     };
     Gateway::new(source.authenticator(), config)
+}
+
+fn access(settings: &Settings) -> AccessConfig {
+    let access = &settings.access;
+    AccessConfig {
+        states: access.states.clone(),
+        groups: access.groups.clone(),
+        default_groups: access.default_groups.clone(),
+    }
+}
+
+fn throttle(settings: &Settings) -> ThrottleConfig {
+    let throttle = settings.throttle.clone();
+    let trusting = throttle.clone();
+    ThrottleConfig {
+        free: throttle.free as usize,
+        first_delay: throttle.delay_first,
+        longest_delay: throttle.delay_max,
+        refuse_after: throttle.failures as usize,
+        window: throttle.window,
+        ipv4_prefix: throttle.ipv4_prefix,
+        ipv6_prefix: throttle.ipv6_prefix,
+        except: Arc::new(move |client| throttle.spares(client)),
+        trust: Arc::new(move |client| trusting.trusts(client)),
+        ..ThrottleConfig::default()
+    }
 }
 
 fn domains(settings: &Settings) -> Domains {

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Authent(AuthentArgs),
     /// Show how the gateway comes to its answer, step by step
     Explain(ExplainArgs),
+    /// Show or forget the wrong passwords that the running servers count
+    Throttle(ThrottleArgs),
     /// Become a module (the servers start their modules through this)
     #[command(hide = true)]
     ModuleExec(ModuleExecArgs),
@@ -303,6 +305,31 @@ pub(crate) struct OriginArgs {
     /// As if this server asked
     #[arg(long, default_value = "admin", value_parser = parse_service)]
     pub(crate) service: Service,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ThrottleArgs {
+    /// The configuration [default: ./dmail-home/dmail.conf, else /etc/dmail.conf]
+    #[arg(short, long = "config", value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) action: ThrottleAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ThrottleAction {
+    /// List users, addresses and networks with wrong passwords, the worst first
+    List {
+        /// Only those that are refused now
+        #[arg(long)]
+        refused: bool,
+    },
+    /// Forget wrong passwords, so that nobody is delayed or refused for them
+    Clear {
+        /// `all`, a user, an address or a network (`user:NAME` is always a user)
+        #[arg(value_name = "USER|NETWORK|all")]
+        target: String,
+    },
 }
 
 #[derive(Debug, Args)]

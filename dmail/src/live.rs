@@ -84,6 +84,7 @@ impl Live {
         let settings = Settings {
             authent: fresh.authent,
             cache: fresh.cache,
+            access: fresh.access,
             throttle: fresh.throttle,
             nwauth: fresh.nwauth,
             ..self.settings.clone()
@@ -94,6 +95,11 @@ impl Live {
             return Err(wrong());
         }
         Running::open(&settings).await
+    }
+
+    /// Does something with the gateway of the moment.
+    pub(crate) fn with_gateway<T>(&self, work: impl FnOnce(&Gateway) -> T) -> T {
+        work(&self.running().gateway)
     }
 
     /// Lets the source end in peace.

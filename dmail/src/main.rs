@@ -12,6 +12,7 @@ mod authent;
 mod check;
 mod cli;
 mod configuration;
+mod control;
 mod explain;
 mod failure;
 mod home;
@@ -24,7 +25,9 @@ mod password;
 mod serve;
 mod source;
 mod start;
+mod throttle;
 mod transfer;
+mod unixauth;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -67,6 +70,7 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),
+        Command::Throttle(arguments) => throttle::run(arguments),
     }
 }
 
@@ -74,6 +78,8 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
 fn program(kind: &'static SourceKind, words: Vec<OsString>) -> Result<ExitCode, Failure> {
     match kind.program {
         "nwauth" => nwauth::run(words),
+        // One helper of the base, instead of the base with its helpers.
+        "unixauth" if words.iter().any(|word| word == "-helper") => unixauth::run(words),
         _ => module::run(kind, words),
     }
 }

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Role, ServeArgs};
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::{assemble, configuration, logging};
+use crate::{assemble, configuration, control, logging};
 
 /// How long work that nobody waits for any more may hold up the end.
 const LAST_WORK: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<ExitCode, Failure> {
     logging::to_files(&settings)?;
     run_to_end(async {
         let listeners = Listeners::open(&settings, arguments.only)?;
-        serve(&arguments.config, &settings, listeners, || {}).await
+        serve(&arguments.config, &settings, listeners, arguments.only, || {}).await
     })
 }
 
@@ -118,6 +118,7 @@ pub(crate) async fn serve(
     path: &Path,
     settings: &Settings,
     listeners: Listeners,
+    only: Option<Role>,
     ready: impl FnOnce(),
 ) -> Result<ExitCode, Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other("signals"))?;
@@ -129,9 +130,11 @@ pub(crate) async fn serve(
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::other("signals"))?;
 
     check_folders(settings)?;
+    let control = control::open(settings, only)?;
     let live = Live::open(path, settings).await?;
     let shutdown = Shutdown::new();
     start_servers(settings, listeners, Arc::clone(&live) as _, &shutdown)?;
+    tokio::spawn(control.serve(control::commands(&live), shutdown.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
     ready();
 

@@ -27,6 +27,11 @@ impl Source {
         Ok(Self(opened.map_err(Failure::other("cannot open the user base"))?))
     }
 
+    /// A source that is open already.
+    pub(crate) fn of(base: Arc<dyn Authenticator>) -> Self {
+        Self(base)
+    }
+
     /// Whether it is told clients' addresses and may decide by them.
     pub(crate) fn by_address(&self) -> bool {
         self.0.sees_address()

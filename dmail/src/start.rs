@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
         // A busy port is found before anything is made or asked.
         let listeners = Listeners::open(&settings, None).map_err(offer_ports)?;
         let greeting = prepare(home, &settings, &listeners).await?;
-        serve::serve(&home_config, &settings, listeners, || print!("{greeting}")).await
+        serve::serve(&home_config, &settings, listeners, None, || print!("{greeting}")).await
     })
 }
 

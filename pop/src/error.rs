@@ -1,6 +1,7 @@
 //! What can go wrong in a session, who is at fault, and the one place that
 //! says so on the wire.
 
+use dmail_core::Rejection;
 use dmail_core::framing::LineFault;
 use dmail_core::sasl::Malformed;
 use dmail_mailbox::{AccountError, MailboxError};
@@ -123,6 +124,18 @@ impl From<Error> for Reply {
     }
 }
 
+/// A login that is refused reads like a wrong password, unless the gateway has
+/// something to tell to whoever has shown the right one. Both are about the
+/// login (RFC 3206 section 4: also "an expired account" or "policy").
+impl From<&Rejection> for Reply {
+    fn from(rejection: &Rejection) -> Self {
+        match &rejection.told {
+            Some(told) => Self::err(Some(Code::Auth), told.to_string()),
+            None => Error::WrongLogin.into(),
+        }
+    }
+}
+
 /// Why a mailbox could not be opened, read or changed, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MailboxTrouble {
@@ -157,7 +170,23 @@ impl From<&MailboxTrouble> for Error {
 
 #[cfg(test)]
 mod tests {
+    use dmail_core::RejectionKind;
+
     use super::*;
+
+    #[test]
+    fn a_refusal_tells_only_what_it_is_given_to_tell() {
+        let rejection = Rejection::new(RejectionKind::Disabled, "for the log");
+        let told = rejection.clone().telling("this account is closed");
+        for (rejection, expected) in [
+            (rejection, "-ERR [AUTH] wrong user name or password\r\n"),
+            (told, "-ERR [AUTH] this account is closed\r\n"),
+        ] {
+            let mut out = Vec::new();
+            Reply::from(&rejection).write(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
 
     #[test]
     fn an_error_says_on_the_wire_whose_fault_it_is() {

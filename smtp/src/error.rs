@@ -3,6 +3,7 @@
 
 use dmail_core::framing::LineFault;
 use dmail_core::sasl::Malformed;
+use dmail_core::{Rejection, RejectionKind};
 
 use crate::address::AddressError;
 use crate::content::ContentFault;
@@ -78,6 +79,9 @@ pub enum Error {
     /// The content cannot be taken.
     #[error("{0}")]
     Content(ContentFault),
+    /// The state of the recipient's account is that its mailbox is given up.
+    #[error("the mailbox is out of use")]
+    MailboxDisabled,
     /// A recipient elsewhere, of a client that may send there some day.
     #[error("sending to other domains comes with the outgoing queue, which this version lacks")]
     NoOutgoing,
@@ -104,6 +108,9 @@ pub enum Error {
     /// Nobody could say who the recipient is, or what to do with the mail.
     #[error("cannot look up the recipient now, please try again later")]
     LookupUnavailable,
+    /// The state of the recipient's account is that mail has to wait.
+    #[error("the mailbox takes no mail now, please try again later")]
+    MailboxOnHold,
     /// Nobody could decide about the login.
     #[error("temporary authentication failure, please try again later")]
     LoginUnavailable,
@@ -132,6 +139,7 @@ impl Error {
             Self::Delivery(_)
                 | Self::LookupUnavailable
                 | Self::LoginUnavailable
+                | Self::MailboxOnHold
                 | Self::NoOutgoing
                 | Self::TooManyRecipients
         )
@@ -162,9 +170,11 @@ impl Error {
             Self::NeedsEncryption => Code::EncryptionNeeded,
             Self::BadSender(AddressError::SourceRoute)
             | Self::BadRecipient(AddressError::SourceRoute)
+            | Self::MailboxDisabled
             | Self::NoOutgoing
             | Self::RelayDenied
             | Self::UnknownUser => Code::Refused,
+            Self::MailboxOnHold => Code::MailboxUnavailable,
             Self::BadSender(_) | Self::BadRecipient(_) => Code::BadMailboxName,
             Self::Parameter => Code::UnknownParameter,
             Self::TooLarge => Code::TooLarge,
@@ -207,6 +217,7 @@ impl Error {
             Self::NeedsEncryption => Status::ENCRYPTION,
             Self::WrongLogin => Status::CREDENTIALS,
             Self::UnknownUser => Status::NO_MAILBOX,
+            Self::MailboxDisabled | Self::MailboxOnHold => Status::MAILBOX_DISABLED,
             Self::TooLarge => Status::TOO_BIG,
             Self::TooManyRecipients => Status::TOO_MANY_RECIPIENTS,
             Self::Content(fault) => content_reply(fault).1,
@@ -253,6 +264,19 @@ impl From<Error> for Reply {
     }
 }
 
+/// A login that is refused reads like a wrong password, unless the gateway has
+/// something to tell to whoever has shown the right one.
+impl From<&Rejection> for Reply {
+    fn from(rejection: &Rejection) -> Self {
+        let Some(told) = &rejection.told else { return Error::WrongLogin.into() };
+        let status = match rejection.kind {
+            RejectionKind::Disabled | RejectionKind::OnHold => Status::ACCOUNT_DISABLED,
+            _ => Status::NOT_ALLOWED,
+        };
+        Self::new(Code::LoginFailed, status, told.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +302,11 @@ mod tests {
                 Error::LookupUnavailable,
                 "451 4.3.0 cannot look up the recipient now, please try again later",
             ),
+            (Error::MailboxDisabled, "550 5.2.1 the mailbox is out of use"),
+            (
+                Error::MailboxOnHold,
+                "450 4.2.1 the mailbox takes no mail now, please try again later",
+            ),
             (Error::TooManyRecipients, "452 4.5.3 too many recipients"),
             (Error::TooLarge, "552 5.3.4 message exceeds the maximum size"),
             (Error::Delivery(DeliveryErrorKind::Full), "452 4.3.1 insufficient system storage"),
@@ -292,6 +321,21 @@ mod tests {
         for (error, expected) in rows {
             let mut out = Vec::new();
             Reply::from(error).write(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\r\n"));
+        }
+    }
+
+    #[test]
+    fn a_refusal_tells_only_what_it_is_given_to_tell() {
+        let closed = Rejection::new(RejectionKind::Disabled, "for the log");
+        let elsewhere = Rejection::new(RejectionKind::NotAllowed, "for the log");
+        for (rejection, expected) in [
+            (closed.clone(), "535 5.7.8 authentication credentials invalid"),
+            (closed.telling("this account is closed"), "535 5.7.13 this account is closed"),
+            (elsewhere.telling("not from here"), "535 5.7.1 not from here"),
+        ] {
+            let mut out = Vec::new();
+            Reply::from(&rejection).write(&mut out);
             assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\r\n"));
         }
     }

@@ -35,6 +35,8 @@ pub enum Code {
     StartMailInput = 354,
     /// The server closes the connection; the client may come back.
     NotAvailable = 421,
+    /// Not now: the mailbox takes no mail.
+    MailboxUnavailable = 450,
     /// Not now: trouble on our side.
     LocalError = 451,
     /// Not now: no room.
@@ -85,6 +87,8 @@ impl Status {
     pub const RECIPIENT: Self = Self(1, 5);
     /// X.1.7: the sender's address has a bad form.
     pub const BAD_SENDER: Self = Self(1, 7);
+    /// X.2.1: the mailbox is out of use.
+    pub const MAILBOX_DISABLED: Self = Self(2, 1);
     /// X.2.2: the mailbox is full.
     pub const MAILBOX_FULL: Self = Self(2, 2);
     /// X.3.0: the mail system has trouble.
@@ -121,6 +125,8 @@ impl Status {
     pub const CREDENTIALS: Self = Self(7, 8);
     /// X.7.11: encryption is needed.
     pub const ENCRYPTION: Self = Self(7, 11);
+    /// X.7.13: the account is out of use.
+    pub const ACCOUNT_DISABLED: Self = Self(7, 13);
 }
 
 impl Reply {

@@ -155,10 +155,14 @@ impl Member {
 
     /// What kind of "no" it was.
     async fn judge(&self, request: &AuthRequest, rejection: Rejection) -> Heard {
-        use RejectionKind::{BadInput, NotAllowed, NotVerified, Throttled, UnknownUser};
+        use RejectionKind::{
+            BadInput, Disabled, NotAllowed, NotVerified, OnHold, Throttled, UnknownUser,
+        };
         match (rejection.kind, &request.purpose) {
             (UnknownUser, _) | (NotVerified | BadInput, Purpose::Lookup) => Heard::Unknown,
-            (NotAllowed | Throttled, _) => Heard::Rejected { rejection, sure: true },
+            (Disabled | NotAllowed | OnHold | Throttled, _) => {
+                Heard::Rejected { rejection, sure: true }
+            }
             (NotVerified | BadInput, Purpose::Check(_)) => {
                 self.wrong_or_unknown(request, rejection).await
             }
@@ -177,9 +181,10 @@ impl Member {
         match self.authenticate(&lookup).await {
             Ok(Verdict::Accepted(_)) => Heard::Rejected { rejection, sure: true },
             Ok(Verdict::Rejected(no)) => match no.kind {
-                RejectionKind::NotAllowed | RejectionKind::Throttled => {
-                    Heard::Rejected { rejection, sure: true }
-                }
+                RejectionKind::Disabled
+                | RejectionKind::NotAllowed
+                | RejectionKind::OnHold
+                | RejectionKind::Throttled => Heard::Rejected { rejection, sure: true },
                 RejectionKind::Unsupported => Heard::Rejected { rejection, sure: false },
                 _ => Heard::Unknown,
             },

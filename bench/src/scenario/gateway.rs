@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dmail_authent::access::AccessConfig;
 use dmail_authent::cache::CacheConfig;
 use dmail_authent::gateway::{Gateway, GatewayConfig};
 use dmail_authent::mapping::Domains;
@@ -147,7 +148,7 @@ pub(super) fn gateway_with(
         drop_roots: Vec::new(),
         utf8: false,
     };
-    let config = GatewayConfig { domains, throttle, cache };
+    let config = GatewayConfig { domains, access: AccessConfig::default(), throttle, cache };
     Ok(Gateway::new(source, config))
 }
 

@@ -1,12 +1,16 @@
 //! Contradictions between settings that are each fine by themselves.
 
+mod access;
 mod domains;
 
+pub(super) use access::access;
 pub(super) use domains::domains;
 
 use super::diagnostic::Severity::{Error, Warning};
 use super::given::Given;
-use super::settings::{AuthentMethod, AuthentSettings, CacheSettings, PopSettings, SmtpSettings};
+use super::settings::{
+    AuthentMethod, AuthentSettings, CacheSettings, PopSettings, SmtpSettings, ThrottleSettings,
+};
 use super::value::{Listen, SetBy};
 
 /// The method and the module go together.
@@ -49,6 +53,32 @@ pub(super) fn cache(cache: &CacheSettings, given: &mut Given<'_>) {
         );
         let help = format!("for example: authent_cache_fresh {life}");
         given.report(Error, &names, &message, &help);
+    }
+}
+
+/// The first delay is not longer than the longest, and delays begin before the
+/// refusals.
+pub(super) fn throttle(throttle: &ThrottleSettings, given: &mut Given<'_>) {
+    let names = ["throttle_delay_first", "throttle_delay_max"];
+    let (first, longest) = (throttle.delay_first, throttle.delay_max);
+    if given.are_sound(&names) && !longest.is_zero() && first > longest {
+        let (first, longest) = (first.as_secs(), longest.as_secs());
+        let message = format!(
+            "`throttle_delay_first` ({first} seconds) is longer than \
+             `throttle_delay_max` ({longest} seconds)"
+        );
+        let help = format!("for example: throttle_delay_first {longest}");
+        given.report(Error, &names, &message, &help);
+    }
+    let names = ["throttle_free", "throttle_failures"];
+    if given.are_sound(&names) && throttle.failures != 0 && throttle.free >= throttle.failures {
+        let failures = throttle.failures;
+        let message = format!(
+            "nothing is ever delayed: `throttle_free` is {}, and from `throttle_failures` \
+             ({failures}) on everything is refused",
+            throttle.free
+        );
+        given.report(Warning, &names, &message, "set throttle_free to a smaller number");
     }
 }
 

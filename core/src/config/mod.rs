@@ -18,6 +18,7 @@
 //!
 #![doc = include_str!("introduction.md")]
 
+mod access;
 mod check;
 mod diagnostic;
 mod given;
@@ -35,15 +36,18 @@ mod vdomain;
 use std::io;
 use std::path::Path;
 
+pub use access::{
+    AccessGroup, AccessRule, AccessRuleError, LoginPolicy, MailPolicy, OTHER_STATE, StateRule,
+};
 pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use given::Given;
 pub use manual::{entry, manual, manual_markdown};
 pub use place::Place;
 pub use sections::load_sections;
 pub use settings::{
-    AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DomainSettings, DropSettings,
-    LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings, SmtpSettings,
-    ThrottleSettings,
+    AccessSettings, AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DomainSettings,
+    DropSettings, LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings,
+    SmtpSettings, ThrottleSettings,
 };
 pub use table::{Group, Row, Unset, Vocabulary};
 pub use value::{CommandLine, Listen, SetBy};

@@ -5,6 +5,7 @@
 //! the checks of the table follow. A contradiction between two settings is
 //! looked for in [`check`](super::check).
 
+mod access;
 mod authent;
 mod domains;
 mod drop;
@@ -13,6 +14,7 @@ mod pop;
 mod server;
 mod smtp;
 
+pub use access::AccessSettings;
 pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSettings};
 pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
@@ -41,6 +43,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// What happens to those who guess.
     pub throttle: ThrottleSettings,
+    /// Who may log in where, and which accounts may not be used.
+    pub access: AccessSettings,
     /// The NWAuth user base.
     pub nwauth: NwauthSettings,
     /// DSMTP.
@@ -60,6 +64,7 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         AuthentSettings::GROUP,
         CacheSettings::GROUP,
         ThrottleSettings::GROUP,
+        AccessSettings::GROUP,
         NwauthSettings::GROUP,
         SmtpSettings::GROUP,
         PopSettings::GROUP,
@@ -77,6 +82,7 @@ impl Settings {
         let authent = AuthentSettings::build(given);
         let cache = CacheSettings::build(given);
         let throttle = ThrottleSettings::build(given);
+        let access = AccessSettings::build(given);
         let nwauth = NwauthSettings::build(given);
         let smtp = SmtpSettings::build(given);
         let pop = PopSettings::build(given);
@@ -86,6 +92,12 @@ impl Settings {
         }
         if let Some(cache) = &cache {
             check::cache(cache, given);
+        }
+        if let Some(throttle) = &throttle {
+            check::throttle(throttle, given);
+        }
+        if let Some(access) = &access {
+            check::access(access, given);
         }
         if let Some(domains) = &domains {
             check::domains(domains, drop.as_ref(), given);
@@ -101,6 +113,7 @@ impl Settings {
             authent: authent?,
             cache: cache?,
             throttle: throttle?,
+            access: access?,
             nwauth: nwauth?,
             smtp: smtp?,
             pop: pop?,

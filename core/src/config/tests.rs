@@ -81,6 +81,25 @@ fn one_line_of_user_ip_address_is_enough_to_be_let_in() {
 }
 
 #[test]
+fn states_groups_and_delays_must_fit_together() {
+    let rows = [
+        ("account_state closed refuse later\naccount_state CLOSED refuse refuse\n", "two lines"),
+        ("access_group office pop3 *\naccess_default office,home\n", "no access group `home`"),
+        ("throttle_delay_first 9\nthrottle_delay_max 5\n", "is longer than"),
+        ("throttle_free 30\n", "nothing is ever delayed"),
+    ];
+    for (lines, expected) in rows {
+        let diagnostics = load_text(&format!("{GOOD}{lines}")).diagnostics;
+        let found = diagnostics.iter().any(|found| found.message.contains(expected));
+        assert!(found, "{lines}: {diagnostics:?}");
+    }
+    let good = "access_group office pop3 *\naccess_group office smtp 192.0.2.1\n\
+                access_default Office\naccount_state closed refuse later Gone\n";
+    let access = settings(&format!("{GOOD}{good}")).access;
+    assert_eq!((access.groups.len(), access.states.len()), (2, 1));
+}
+
+#[test]
 fn a_socket_remembers_the_line_that_asked_for_it() {
     let smtp = settings(&format!("{GOOD}smtp_port 2525\nsmtp_port 127.0.0.1:2526\n")).smtp;
     let blamed: Vec<String> = smtp.ports.iter().map(Listen::blame).collect();
@@ -89,13 +108,15 @@ fn a_socket_remembers_the_line_that_asked_for_it() {
 
 #[test]
 fn every_example_of_the_table_is_understood() {
+    // `access_default` names a group of another line.
+    let group = DMAIL_CONF.row("access_group").expect("a setting").example;
     for row in DMAIL_CONF.rows() {
         let others: String = GOOD
             .lines()
             .filter(|line| !line.starts_with(row.name))
             .map(|line| format!("{line}\n"))
             .collect();
-        let loaded = load_text(&format!("{others}{}\n", row.example));
+        let loaded = load_text(&format!("{others}{}\n{group}\n", row.example));
         let errors: Vec<_> = loaded.diagnostics.iter().filter(|d| d.is_error()).collect();
         assert!(errors.is_empty(), "{}: {errors:?}", row.name);
     }

@@ -117,11 +117,6 @@ mod tests {
             9..21,
             "a character that is not allowed, at position 5",
         );
-        refuses(
-            &kind,
-            "abc /jds abc.example ~/m",
-            21..22,
-            "home folders come with the OS users backend, which is not there yet",
-        );
+        refuses(&kind, "abc /jds abc.example ~/m", 21..22, "only unixauth.ini knows home folders");
     }
 }

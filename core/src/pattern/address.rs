@@ -155,6 +155,12 @@ impl AddressList {
         !excepted && (named.peek().is_none() || named.any(|item| item.matches(address)))
     }
 
+    /// Whether this is `*`: every address, known or not.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.0.iter().all(|item| !item.negated && item.form == Form::Any)
+    }
+
     /// Whether two items exclude each other, so that no address at all
     /// [passes every](Self::passes_every) item. Only networks are compared.
     #[must_use]

@@ -44,7 +44,7 @@ impl Bases {
                 let kind = dmail_backends::source(method);
                 let kind = kind.ok_or_else(|| Failure::Usage(format!("no base {method}")))?;
                 let base = open_kind(kind, path.as_deref().unwrap_or(Path::new(".")), wanted);
-                Ok(Source::Backend(base.await?))
+                Ok(Source::of(base.await?))
             }
         }
     }

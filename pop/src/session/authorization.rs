@@ -84,7 +84,7 @@ impl<M: Messages> Session<M> {
             Ok(Verdict::Rejected(rejection)) => {
                 let reason = rejection.kind.id();
                 self.log_refusal(user, reason, &rejection.text);
-                self.fail_login(Error::WrongLogin, out)
+                self.fail_login(&rejection, out)
             }
             Err(unavailable) => {
                 let reason = unavailable.kind.to_string();
@@ -127,8 +127,8 @@ impl<M: Messages> Session<M> {
 
     /// Says why the login failed. The client may begin again with USER, but
     /// not for ever: the gateway slows guessing down, not whoever is patient.
-    pub(super) fn fail_login(&mut self, error: Error, out: &mut Vec<u8>) -> Step<M> {
-        Reply::from(error).write(out);
+    pub(super) fn fail_login(&mut self, reason: impl Into<Reply>, out: &mut Vec<u8>) -> Step<M> {
+        reason.into().write(out);
         self.failed_logins += 1;
         if self.failed_logins < self.limits.failed_logins {
             self.phase = Phase::Authorization { user: None };

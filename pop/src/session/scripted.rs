@@ -137,6 +137,10 @@ fn verdict(request: &AuthRequest) -> Result<Verdict, Unavailable> {
         "down" => Err(Unavailable::new(UnavailableKind::Dead, "scripted")),
         "throttled" => Ok(Verdict::Rejected(Rejection::new(RejectionKind::Throttled, "scripted"))),
         "nobody" => Ok(Verdict::Rejected(Rejection::unknown_user(&user))),
+        "closed" if secret.expose() == b"secret word" => {
+            let closed = Rejection::new(RejectionKind::Disabled, "scripted");
+            Ok(Verdict::Rejected(closed.telling("this account is closed")))
+        }
         _ if secret.expose() == b"secret word" => Ok(Verdict::accepted(Account::named(user))),
         _ => Ok(Verdict::Rejected(Rejection::not_verified(&user))),
     }

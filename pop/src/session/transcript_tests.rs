@@ -214,12 +214,23 @@ fn every_kind_of_no_has_the_same_text() {
         ["C: USER bob", "C: PASS secret word "],
         ["C: USER nobody", "C: PASS secret word"],
         ["C: USER throttled", "C: PASS secret word"],
+        ["C: USER closed", "C: PASS secret"],
         ["C: USER bob smith", "C: PASS secret word"],
         [&long, "C: PASS secret word"],
         ["C: USER bob", authorization_for_root],
     ] {
         check(&[login[0], "S: +OK now the password", login[1], WRONG]);
     }
+}
+
+#[test]
+fn whoever_has_the_password_is_told_that_the_account_is_closed() {
+    check(&[
+        "C: USER closed",
+        "S: +OK now the password",
+        "C: PASS secret word",
+        "S: -ERR [AUTH] this account is closed",
+    ]);
 }
 
 #[test]

@@ -54,7 +54,8 @@ impl Session {
         Error::WrongLogin
     }
 
-    /// Takes the verdict. The client reads the same text for every kind of no.
+    /// Takes the verdict. The client reads the same text for every kind of no,
+    /// unless it has shown the right password.
     pub(super) fn login_answered(
         &mut self,
         user: Username,
@@ -72,7 +73,7 @@ impl Session {
             }
             Ok(Verdict::Rejected(rejection)) => {
                 self.log_login(&user, rejection.kind.id(), &rejection.text);
-                self.refuse(Error::WrongLogin, out)
+                self.refuse_with(Error::WrongLogin, Reply::from(&rejection), out)
             }
             Err(unavailable) => {
                 self.log_login(&user, &unavailable.kind.to_string(), &unavailable.detail);

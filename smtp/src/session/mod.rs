@@ -222,6 +222,11 @@ impl Session {
 
     /// Answers with an error, and counts it.
     fn refuse(&mut self, error: Error, out: &mut Vec<u8>) -> Step {
+        self.refuse_with(error, Reply::from(error), out)
+    }
+
+    /// The same, in other words.
+    fn refuse_with(&mut self, error: Error, reply: Reply, out: &mut Vec<u8>) -> Step {
         let limits = self.config.session;
         if error.closes() {
             return self.end(error, out);
@@ -232,7 +237,7 @@ impl Session {
                 return self.end(Error::TooMany("errors"), out);
             }
         }
-        Reply::from(error).write(out);
+        reply.write(out);
         if error.counts() && self.counts.errors > limits.errors / 2 {
             return Step::Pause(limits.pause);
         }

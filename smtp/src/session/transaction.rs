@@ -272,6 +272,8 @@ fn judge(answer: Result<Verdict, Unavailable>) -> Result<Arc<Account>, Refusal> 
             let error = match rejection.kind {
                 // Nobody looked, so nobody can say that there is no such user.
                 RejectionKind::Throttled | RejectionKind::Unsupported => Error::LookupUnavailable,
+                RejectionKind::Disabled => Error::MailboxDisabled,
+                RejectionKind::OnHold => Error::MailboxOnHold,
                 RejectionKind::BadInput
                 | RejectionKind::NotAllowed
                 | RejectionKind::NotVerified

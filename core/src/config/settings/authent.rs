@@ -113,26 +113,59 @@ crate::settings! {
     title: "Throttling";
     /// A client that tries many different passwords is slowed down, and then
     /// refused for a while. One wrong password again and again is a phone with
-    /// an old setting, and is not counted again.
+    /// an old setting, and is not counted again. Wrong passwords are counted
+    /// for the user, for the client's address and for the network around it.
+    /// Whoever logged in lately from an address still gets in from there,
+    /// whatever others try. What is counted is shown, and forgotten, by
+    /// `dmail throttle`.
     pub struct ThrottleSettings {
-        /// The longest that a failed login is delayed; the first failures are
-        /// delayed less. 0 never delays.
+        /// How many different wrong passwords cost no delay: typing errors.
+        free: u32 = one("throttle_free", number(0..=1000)),
+            default: Value("3"), example: "throttle_free 5";
+
+        /// The delay of the answer to the first wrong password beyond
+        /// `throttle_free`. It doubles with each one after that.
+        delay_first: Duration = one("throttle_delay_first", seconds(0..=60)),
+            default: Value("2"), example: "throttle_delay_first 1";
+
+        /// The longest that the answer to a wrong password is delayed. Guesses
+        /// that come at the same time from one address wait in line; those
+        /// that would wait more than twice as long as this are refused. 0
+        /// never delays.
         delay_max: Duration = one("throttle_delay_max", seconds(0..=60)),
             default: Value("15"), example: "throttle_delay_max 5";
 
-        /// How many different wrong passwords one user, or one network, may
-        /// try within `throttle_window` before it is refused. 0 never refuses.
-        failures: u32 = one("throttle_failures", number(0..=1_000_000)),
+        /// How many different wrong passwords may be tried within
+        /// `throttle_window` for one user, or from one address (IPv6: one
+        /// `/64`), before it is refused unasked; from one network, four times
+        /// as many. 0 never refuses.
+        failures: u32 = one("throttle_failures", number(0..=1000)),
             default: Value("30"), example: "throttle_failures 10";
 
         /// The time after which a wrong password is forgotten.
         window: Duration = one("throttle_window", seconds(1..=86400)),
             default: Value("600"), example: "throttle_window 1h";
 
-        /// Clients that are never slowed down or refused, such as our own web
-        /// mail. All items without `!` are spared, but for those with `!`.
+        /// How many bits of an IPv4 address are its network. 32 counts single
+        /// addresses only.
+        ipv4_prefix: u8 = one("throttle_ipv4_prefix", number(8..=32)),
+            default: Value("24"), example: "throttle_ipv4_prefix 28";
+
+        /// How many bits of an IPv6 address are its network. 64 counts single
+        /// customers only, for each has a `/64` at least.
+        ipv6_prefix: u8 = one("throttle_ipv6_prefix", number(16..=64)),
+            default: Value("48"), example: "throttle_ipv6_prefix 56";
+
+        /// Clients that are never counted, slowed down or refused. All items
+        /// without `!` are spared, but for those with `!`.
         except: Vec<AddressList> = many("throttle_except", addresses()),
             default: Nothing("nobody is spared"), example: "throttle_except 127.0.0.1,192.0.2.0/28";
+
+        /// Hosts that many users log in through, such as web mail or a front
+        /// end of ours. Wrong passwords from there count for the user, but
+        /// never against the host.
+        trust: Vec<AddressList> = many("throttle_trust", addresses()),
+            default: Nothing("no host is trusted so"), example: "throttle_trust 192.0.2.20";
     }
 }
 
@@ -141,6 +174,13 @@ impl ThrottleSettings {
     #[must_use]
     pub fn spares(&self, client: IpAddr) -> bool {
         self.except.iter().any(|list| list.includes(client))
+    }
+
+    /// Whether many users log in through `client`, so that it is not blamed
+    /// for any of them.
+    #[must_use]
+    pub fn trusts(&self, client: IpAddr) -> bool {
+        self.trust.iter().any(|list| list.includes(client))
     }
 }
 

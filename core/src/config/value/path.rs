@@ -26,8 +26,10 @@ pub fn resolve(text: &str, place: Option<&Place>) -> Result<PathBuf, Fault> {
         return Err(Fault::whole(text, "a path is written without quotes"));
     }
     if text.starts_with('~') {
-        let why = "home folders come with the OS users backend, which is not there yet";
-        return Err(Fault::part(0..1, why));
+        let fault = Fault::part(0..1, "only unixauth.ini knows home folders");
+        let help = "with `authent_method unix_user`: a folder here, `drop_root /home` here, \
+                    and `drop_path ~/mbox` in unixauth.ini";
+        return Err(fault.help(help));
     }
     let beside = place.and_then(|place| place.file.parent()).unwrap_or(Path::new(""));
     Ok(beside.join(text))
@@ -67,11 +69,6 @@ mod tests {
     fn a_path_has_neither_blanks_nor_tricks() {
         refuses(&path(), "/var/my mail", 7..12, "a path has no blanks");
         refuses(&path(), "\"/var\"", 0..6, "a path is written without quotes");
-        refuses(
-            &path(),
-            "~/mail",
-            0..1,
-            "home folders come with the OS users backend, which is not there yet",
-        );
+        refuses(&path(), "~/mail", 0..1, "only unixauth.ini knows home folders");
     }
 }

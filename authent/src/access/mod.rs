@@ -1,0 +1,106 @@
+//! Account states and access lists: what a right password is not enough for.
+//!
+//! ```text
+//!   check ──▶ throttle, cache, source ──▶ Rejected: passed on, whatever the state
+//!                                    └──▶ Accepted ──▶ state ──▶ groups ──▶ Accepted
+//!                                                        └─────────┴──────▶ Rejected
+//! ```
+//!
+//! The layer stands above the cache and decides anew at each request, from the
+//! account's info fields as they are remembered: an address or a service is
+//! never part of a remembered answer. It speaks only after the password was
+//! right, so a guesser learns no state; and it stands above the throttle, so
+//! the right password of a closed account is no guess.
+//!
+//! A `lookup` by SMTP asks where mail goes: the state decides whether any is
+//! taken. Lookups of others are answered as they are, and so is everything
+//! that the administrator asks.
+
+mod rules;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dmail_core::config::{AccessGroup, StateRule};
+use dmail_core::{
+    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection, Search,
+    SearchOutcome, Service, Unavailable, Verdict, Watcher,
+};
+
+use rules::Rules;
+
+/// Settings of the layer, as dmail.conf has them.
+#[derive(Debug, Clone, Default)]
+pub struct AccessConfig {
+    /// States that mean something else than usual (`account_state`).
+    pub states: Vec<StateRule>,
+    /// The access groups (`access_group`).
+    pub groups: Vec<AccessGroup>,
+    /// The groups of users without a `mailaccess` (`access_default`). None:
+    /// they may log in from everywhere.
+    pub default_groups: Option<Vec<String>>,
+}
+
+/// Obeys account states and access lists, above the layers beneath.
+pub struct Access {
+    next: Arc<dyn Authenticator>,
+    rules: Rules,
+}
+
+impl Access {
+    /// In front of `next`.
+    #[must_use]
+    pub fn new(next: Arc<dyn Authenticator>, config: AccessConfig) -> Self {
+        Self { next, rules: Rules::new(config) }
+    }
+
+    /// Whether an account that the source knows may be used for this request.
+    fn judge(&self, request: &AuthRequest, account: &Account) -> Result<(), Rejection> {
+        let verdict = match (&request.purpose, request.origin.service) {
+            (Purpose::Lookup, Service::Smtp | Service::Admin) => self.rules.mail(account),
+            (Purpose::Lookup, _) => return Ok(()),
+            (Purpose::Check(_), _) => self.rules.login(account, &request.origin),
+        };
+        let is_admin = request.origin.service == Service::Admin;
+        request.note("access", || match &verdict {
+            Ok(()) => "neither the state nor the access list is against it".into(),
+            Err(rejection) if is_admin => {
+                format!("the administrator is not limited; others: {}", rejection.text)
+            }
+            Err(rejection) => format!("refused: {}", rejection.text),
+        });
+        if is_admin { Ok(()) } else { verdict }
+    }
+}
+
+#[async_trait]
+impl Authenticator for Access {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        match self.next.authenticate(request).await? {
+            Verdict::Accepted(account) => Ok(match self.judge(request, &account) {
+                Ok(()) => Verdict::Accepted(account),
+                Err(rejection) => Verdict::Rejected(rejection),
+            }),
+            rejected @ Verdict::Rejected(_) => Ok(rejected),
+        }
+    }
+
+    async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
+        self.next.change(change).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
+        self.next.search(search).await
+    }
+
+    fn watch(&self, watcher: std::sync::Weak<dyn Watcher>) {
+        self.next.watch(watcher);
+    }
+
+    fn records(&self) -> Option<&dyn Records> {
+        self.next.records()
+    }
+}
+
+#[cfg(test)]
+mod tests;

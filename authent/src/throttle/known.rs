@@ -1,0 +1,103 @@
+//! Where users logged in from lately.
+
+use std::time::Duration;
+
+use dmail_core::Username;
+use ipnet::IpNet;
+use tokio::time::Instant;
+
+use super::Throttle;
+use super::table::{Entry, Table};
+
+/// Questions at a time from one known place; those beyond are counted before
+/// they are asked, like everybody's.
+const AT_ONCE: u32 = 16;
+
+/// A user and where he is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) user: Username,
+    /// `None`: this machine.
+    pub(super) address: Option<IpNet>,
+}
+
+/// What is known of a place.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The last login.
+    seen: Option<Instant>,
+    /// Questions that are under way.
+    asking: u32,
+    /// Wrong passwords since then.
+    strikes: usize,
+}
+
+impl Known {
+    fn is_fresh(&self, known_for: Duration) -> bool {
+        self.seen.is_some_and(|seen| seen.elapsed() < known_for)
+    }
+}
+
+impl Entry for Known {
+    type Worth = Option<Instant>;
+
+    fn is_empty(&self) -> bool {
+        self.seen.is_none() && self.asking == 0
+    }
+
+    fn worth(&self) -> Self::Worth {
+        self.seen
+    }
+}
+
+/// One question from a known place. Dropped when it is answered, or when
+/// nobody waits for the answer any more.
+pub(super) struct Inside<'a> {
+    table: &'a Table<Place, Known>,
+    place: &'a Place,
+}
+
+impl<'a> Inside<'a> {
+    pub(super) fn new(table: &'a Table<Place, Known>, place: &'a Place) -> Self {
+        Self { table, place }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.table.with_present(self.place, |known| known.asking = known.asking.saturating_sub(1));
+    }
+}
+
+impl Throttle {
+    /// Whether the user logged in from there lately and not too many questions
+    /// are under way from there. If so, one more is.
+    pub(super) fn enters_known(&self, place: &Place) -> bool {
+        let enter = |known: &mut Known| {
+            let enters = known.is_fresh(self.config.known_for) && known.asking < AT_ONCE;
+            known.asking += u32::from(enters);
+            enters
+        };
+        self.known.with_present(place, enter).unwrap_or(false)
+    }
+
+    /// The user has shown the right password there.
+    pub(super) fn note_login(&self, place: Place) {
+        self.known.with(&place, |known| {
+            known.seen = Some(Instant::now());
+            known.strikes = 0;
+        });
+    }
+
+    /// A new wrong password from a known place; with too many of them it is
+    /// known no longer.
+    pub(super) fn strike(&self, place: &Place) {
+        let limit = self.config.limit();
+        self.known.with_present(place, |known| {
+            known.strikes += 1;
+            if known.strikes >= limit {
+                known.seen = None;
+            }
+        });
+    }
+}

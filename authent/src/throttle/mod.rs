@@ -1,0 +1,211 @@
+//! Throttling of guesses: counts *distinct* wrong passwords, for each user, for
+//! each client address and for the network around it; delays before it
+//! refuses, and spares whoever was let in lately.
+//!
+//! ```text
+//!   check ─▶ known place of the user? ──yes──────────────┐
+//!              │ no                                      ▼
+//!            reserve: one guess more for the user,    ask the source ─▶ right: forget it
+//!            the address and the network ──▶ room? ──▶   │              no answer: forget it
+//!                                             │ no       ▼
+//!                                             │        wrong: it counts; the answer waits
+//!                                             ▼                for its turn
+//!                                    refused unasked, after the longest delay
+//! ```
+//!
+//! - A guess is counted *before* the source is asked, so no number of parallel
+//!   connections gets past the limit. It is taken back if the password was
+//!   right or nobody could say.
+//! - A device that repeats one old password is not an attack: the same wrong
+//!   password for the same user counts once.
+//! - Only the answer to a wrong password is delayed. Guesses from one address
+//!   wait one behind the other, so that it gets a few answers a minute over
+//!   however many connections; those that would wait too long are refused.
+//! - A user who logged in lately from an address still gets in from there, so
+//!   that nobody can lock the owner out by guessing. Whoever guesses *from*
+//!   there loses that.
+//! - A wrong password, an unknown user and a refusal have one text and one
+//!   time: see [`pace`].
+//! - Memory is bounded: see [`table`]. Nothing is written anywhere; after a
+//!   restart all counts are zero.
+
+mod config;
+mod failures;
+mod known;
+mod pace;
+mod report;
+mod reservation;
+mod table;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use dmail_core::{
+    AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection, RejectionKind,
+    Search, SearchOutcome, Secret, Unavailable, Username, Verdict, Watcher,
+};
+use ipnet::IpNet;
+use tokio::time::{Instant, sleep_until};
+
+pub use config::{ClientFilter, ThrottleConfig};
+pub use report::{Counted, Scope, Subject, Target};
+
+use config::Places;
+use failures::Failures;
+use known::{Known, Place};
+use pace::Pace;
+use reservation::{Answer, Refused, Reservation};
+use table::Table;
+
+/// How many users, addresses, networks and known places are remembered, each.
+const REMEMBERED: usize = 65_536;
+
+/// Slows guessing down in front of the source beneath.
+pub struct Throttle {
+    next: Arc<dyn Authenticator>,
+    config: ThrottleConfig,
+    /// Makes the tags of guesses: a keyed hash of user and password, under a
+    /// key that lives as long as the process. A tag is compared with others
+    /// and never leaves the process.
+    tagger: RandomState,
+    users: Table<Username, Failures>,
+    addresses: Table<IpNet, Failures>,
+    networks: Table<IpNet, Failures>,
+    /// Where users logged in from lately.
+    known: Table<Place, Known>,
+    pace: Pace,
+}
+
+impl Throttle {
+    /// In front of `next`.
+    #[must_use]
+    pub fn new(next: Arc<dyn Authenticator>, config: ThrottleConfig) -> Self {
+        Self {
+            next,
+            config,
+            tagger: RandomState::new(),
+            users: Table::new(REMEMBERED),
+            addresses: Table::new(REMEMBERED),
+            networks: Table::new(REMEMBERED),
+            known: Table::new(REMEMBERED),
+            pace: Pace::new(),
+        }
+    }
+
+    async fn check(&self, request: &AuthRequest, secret: &Secret) -> Result<Verdict, Unavailable> {
+        let start = Instant::now();
+        let user = &request.user;
+        let places = self.config.places(request.origin.client);
+        let tag = self.tagger.hash_one((user.as_str(), secret.expose()));
+        let place = Place { user: user.clone(), address: places.own };
+        if self.enters_known(&place) {
+            request.note("throttle", || "logged in from this address lately: not limited".into());
+            let inside = known::Inside::new(&self.known, &place);
+            let verdict = self.next.authenticate(request).await;
+            drop(inside);
+            return self.conclude_known(request, start, tag, place, &places, verdict).await;
+        }
+        let reservation = match Reservation::make(self, user, &places, tag) {
+            Ok(reservation) => reservation,
+            Err(refused) => return Ok(self.refuse(request, start, refused).await),
+        };
+        request.note("throttle", || reservation.describe());
+        let verdict = self.next.authenticate(request).await;
+        match &verdict {
+            Ok(Verdict::Accepted(_)) => {
+                reservation.settle(Answer::Right);
+                self.note_login(place);
+            }
+            Ok(Verdict::Rejected(_)) => {
+                let until = reservation.settle(Answer::Wrong);
+                self.answer_wrong(request, start, until).await;
+            }
+            Err(_) => {
+                reservation.settle(Answer::None);
+            }
+        }
+        verdict
+    }
+
+    /// The end of a check from a place that was known when it began.
+    async fn conclude_known(
+        &self,
+        request: &AuthRequest,
+        start: Instant,
+        tag: u64,
+        place: Place,
+        places: &Places,
+        verdict: Result<Verdict, Unavailable>,
+    ) -> Result<Verdict, Unavailable> {
+        match &verdict {
+            Ok(Verdict::Accepted(_)) => self.note_login(place),
+            Ok(Verdict::Rejected(_)) => {
+                let reservation = Reservation::make_in_known(self, &request.user, places, tag);
+                if reservation.is_new() {
+                    self.strike(&place);
+                }
+                let until = reservation.settle(Answer::Wrong);
+                self.answer_wrong(request, start, until).await;
+            }
+            Err(_) => {}
+        }
+        verdict
+    }
+
+    /// The refusal of a guess, which looks like a wrong password.
+    async fn refuse(&self, request: &AuthRequest, start: Instant, refused: Refused) -> Verdict {
+        request.note("throttle", || format!("{refused}: refused unasked"));
+        let until = start + self.config.longest_delay;
+        sleep_until(until.max(self.pace.due(start, Instant::now()))).await;
+        let text = Rejection::not_verified(&request.user).text;
+        Verdict::Rejected(Rejection::new(RejectionKind::Throttled, text))
+    }
+
+    /// Waits until the source's "no" may be told.
+    async fn answer_wrong(&self, request: &AuthRequest, start: Instant, until: Instant) {
+        let until = until.max(self.pace.note(start, Instant::now()));
+        request.note("throttle", || {
+            let wait = until.saturating_duration_since(Instant::now());
+            format!("a wrong password: answered in {} ms", wait.as_millis())
+        });
+        sleep_until(until).await;
+    }
+}
+
+#[async_trait]
+impl Authenticator for Throttle {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        match &request.purpose {
+            Purpose::Check(secret)
+                if !request.origin.client.is_some_and(|ip| (self.config.except)(ip)) =>
+            {
+                self.check(request, secret).await
+            }
+            Purpose::Check(_) => {
+                request.note("throttle", || "the client is excepted".into());
+                self.next.authenticate(request).await
+            }
+            Purpose::Lookup => self.next.authenticate(request).await,
+        }
+    }
+
+    async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
+        self.next.change(change).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
+        self.next.search(search).await
+    }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.next.watch(watcher);
+    }
+
+    fn records(&self) -> Option<&dyn Records> {
+        self.next.records()
+    }
+}
+
+#[cfg(test)]
+mod tests;
