@@ -144,6 +144,17 @@ impl Running {
     }
 }
 
+/// News from elsewhere than the source goes the same way.
+impl Watcher for Flight {
+    fn changed(&self, user: &Username) {
+        self.running.changed(user);
+    }
+
+    fn lost_track(&self) {
+        self.running.lost_track();
+    }
+}
+
 impl Watcher for Running {
     fn changed(&self, user: &Username) {
         self.let_go(user);

@@ -16,16 +16,19 @@
 
 mod bare;
 mod contest;
+mod daemon;
 mod failure;
 mod load;
 mod mail;
 mod measure;
+mod peer;
 mod program;
 mod report;
 mod scenario;
 mod script;
 mod wire;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +56,10 @@ enum Command {
     Gateway,
     /// Memory for each user that the cache remembers
     Memory,
+    /// Cached logins while somebody guesses
+    Guesses,
+    /// The line protocol over a unix socket
+    Line,
     /// The line protocol over the pipes of child modules
     Modules,
     /// POP3 sessions: login, STAT, QUIT
@@ -63,13 +70,35 @@ enum Command {
     Idle,
     /// Memory after logins whose passwords are stored as argon2id
     Hashed,
+    /// Uncached binds at a directory, beside slapd alone
+    Ldap,
+    /// Uncached rows of a table, beside a bare client of MariaDB
+    Sql,
     /// Opening a large drop file
     Open,
+    /// An NWAuth base of 5,000,000 users
+    Nwauth,
     /// Be the process that remembers users
     #[command(hide = true)]
     Remember {
         /// What it fills
         kind: scenario::Kind,
+    },
+    /// Be the process that finds users in a large base
+    #[command(hide = true)]
+    FindUsers {
+        /// Where the base is
+        home: PathBuf,
+        /// How many it has
+        users: usize,
+    },
+    /// Be the line server that knows one answer
+    #[command(hide = true)]
+    BareLines {
+        /// Where it listens
+        socket: PathBuf,
+        /// What it answers
+        answer: String,
     },
     /// Be the module that has an answer to everything
     #[command(hide = true)]
@@ -86,9 +115,15 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::BareLines { socket, answer } => {
+            bare::lines::run(&socket, &answer).map(|()| ExitCode::SUCCESS)
+        }
         Command::BareModule => bare::module::run().map(|()| ExitCode::SUCCESS),
         Command::BareServer { words } => bare::server::run(words).map(|()| ExitCode::SUCCESS),
         Command::Remember { kind } => scenario::remember(kind).map(|()| ExitCode::SUCCESS),
+        Command::FindUsers { home, users } => {
+            scenario::find_users(&home, users).map(|()| ExitCode::SUCCESS)
+        }
         scenario => measure(&scenario, Effort::new(cli.quick)),
     };
     done.unwrap_or_else(|failure| {

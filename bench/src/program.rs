@@ -142,7 +142,7 @@ impl Drop for Ending {
 }
 
 /// Asks the process to stop, and makes it if it does not.
-fn end(process: &mut Child) {
+pub(crate) fn end(process: &mut Child) {
     let late = Instant::now() + PATIENCE;
     let pid = i32::try_from(process.id()).map(Pid::from_raw);
     let asked = pid.is_ok_and(|pid| kill(pid, Signal::SIGTERM).is_ok());
@@ -207,7 +207,7 @@ fn generate(binary: &Path, home: &Path, users: usize) -> Result<(), Failure> {
 }
 
 /// The program beside this one. Cargo knows whether it is up to date.
-fn binary() -> Result<PathBuf, Failure> {
+pub(crate) fn binary() -> Result<PathBuf, Failure> {
     let binary = own_folder()?.join("dmail");
     let cargo = std::env::var_os("CARGO");
     if cargo.is_some() || !binary.exists() {

@@ -25,7 +25,7 @@ use crate::measure::Server;
 use crate::program::{DOMAIN, PASSWORD};
 use crate::report::{Report, Target, Wanted, count};
 
-const USERS: usize = 100;
+pub(super) const USERS: usize = 100;
 /// Processor time of a cached check, in µs.
 const TARGET: Wanted = Wanted::Below(1.5);
 
@@ -68,14 +68,14 @@ fn runtime(tasks: usize) -> Result<Runtime, Failure> {
 
 /// Asks about one user after the other. Like connections, askers share no
 /// request.
-struct Asker {
+pub(super) struct Asker {
     source: Arc<dyn Authenticator>,
     requests: Vec<AuthRequest>,
 }
 
 impl Asker {
     /// One that begins with this user.
-    fn new(source: &Arc<dyn Authenticator>, first: usize) -> Result<Self, Failure> {
+    pub(super) fn new(source: &Arc<dyn Authenticator>, first: usize) -> Result<Self, Failure> {
         let users = (first..USERS).chain(0..first);
         let requests = users.map(request).collect::<Result<_, _>>()?;
         Ok(Self { source: Arc::clone(source), requests })
@@ -127,6 +127,15 @@ pub(super) fn gateway(
     source: Arc<dyn Authenticator>,
     cache: CacheConfig,
 ) -> Result<Gateway, Failure> {
+    gateway_with(source, cache, ThrottleConfig::default())
+}
+
+/// The gateway in front of `source`.
+pub(super) fn gateway_with(
+    source: Arc<dyn Authenticator>,
+    cache: CacheConfig,
+    throttle: ThrottleConfig,
+) -> Result<Gateway, Failure> {
     let domain = Domain::parse(DOMAIN).map_err(|error| Failure::Program(error.to_string()))?;
     let domains = Domains {
         host_domains: vec![domain],
@@ -139,12 +148,7 @@ pub(super) fn gateway(
         drop_roots: Vec::new(),
         utf8: false,
     };
-    let config = GatewayConfig {
-        domains,
-        access: AccessConfig::default(),
-        throttle: ThrottleConfig::default(),
-        cache,
-    };
+    let config = GatewayConfig { domains, access: AccessConfig::default(), throttle, cache };
     Ok(Gateway::new(source, config))
 }
 

@@ -1,10 +1,14 @@
 //! The scenarios, a file each.
 
+mod bases;
 mod gateway;
+mod guesses;
 mod hashed;
 mod idle;
+mod line;
 mod memory;
 mod modules;
+mod nwauth;
 mod open;
 mod pop;
 mod smtp;
@@ -15,18 +19,24 @@ use crate::failure::Failure;
 use crate::report::Report;
 
 pub(crate) use memory::{Kind, remember};
+pub(crate) use nwauth::find_users;
 
 /// Measures, and reports the figures.
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 8] = [
+pub(crate) const ALL: [(Command, Run); 13] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
+    (Command::Guesses, guesses::run),
+    (Command::Line, line::run),
     (Command::Modules, modules::run),
+    (Command::Ldap, bases::ldap),
+    (Command::Sql, bases::sql),
     (Command::Open, open::run),
     (Command::Pop, pop::run),
     (Command::Idle, idle::run),
     (Command::Hashed, hashed::run),
+    (Command::Nwauth, nwauth::run),
     (Command::Smtp, smtp::run),
 ];
