@@ -126,6 +126,7 @@ fn a_large_message_comes_back() {
     let got = curl::read(server.pop(), "bob", "bobs-password", "1").success().out;
     assert!(got.ends_with(large.as_bytes()), "{} bytes", got.len());
 
+    server.stop();
     let site = site.set("max_message_size 1M");
     let server = site.serve();
     let said = curl::send(server.smtp(), "s@far.example", &[bob], large.as_bytes());
