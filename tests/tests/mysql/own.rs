@@ -48,7 +48,7 @@ async fn tables_of_any_kind_can_be_asked_and_changed() {
     assert!(is_accepted(&check_from(&base, "bob@b.example", "two", "10.1.2.3").await));
     assert!(is_accepted(&lookup(&base, "bob@b.example").await));
     assert_eq!(rejection(lookup(&base, "eve@b.example").await), RejectionKind::UnknownUser);
-    assert!(base.decides_by_address());
+    assert!(base.sees_address());
     assert!(base.records().is_none());
 
     assert!(is_done(&set(&base, "eve@b.example", "s3cret", r#"phone="1""#).await));

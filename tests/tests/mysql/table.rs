@@ -39,7 +39,7 @@ async fn the_table_of_the_original_works_unchanged() {
     assert_eq!(rejection(outside), RejectionKind::NotAllowed);
     let guess = check_from(&base, "u3", "guess", "198.51.100.1").await;
     assert_eq!(rejection(guess), RejectionKind::NotVerified, "a guess learns nothing");
-    assert!(base.decides_by_address());
+    assert!(base.sees_address());
     assert!(check(&base, "u4", "p4").await.is_err(), "nobody knows what was meant");
 
     let without = account(check(&base, "u5", "p5").await);
