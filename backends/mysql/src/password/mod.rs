@@ -9,20 +9,17 @@
 //! | `plain_password` | the password | the password | the password |
 
 mod mysql;
-mod strength;
 
 use std::sync::Arc;
 
 use dmail_core::{Secret, Unavailable, UnavailableKind};
 use dmail_schemes::hasher::Hasher;
-use dmail_schemes::{Scheme, SchemeError};
+use dmail_schemes::{Scheme, SchemeError, needs_rehash};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::SOURCE;
 use crate::settings::PasswordSettings;
-
-pub(crate) use strength::is_weaker;
 
 /// How the column holds passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +143,7 @@ impl Passwords {
     /// Whether the text that a right password was found behind should be
     /// stored anew.
     pub(crate) fn is_due(&self, stored: &str) -> bool {
-        self.rehash && (self.is_mysql(stored) || is_weaker(stored, self.hasher.scheme()))
+        self.rehash && (self.is_mysql(stored) || needs_rehash(stored, self.hasher.scheme()))
     }
 
     fn is_mysql(&self, stored: &str) -> bool {

@@ -159,9 +159,9 @@ dmail_core::settings! {
         plain_password: bool = one("plain_password", boolean()),
             default: Value("false"), example: "plain_password true";
 
-        /// Whether a user whose password is stored in a weaker way than
-        /// `password_scheme` has it stored anew when he logs in. If that
-        /// fails, the login succeeds all the same.
+        /// Whether a user whose password is stored in a weaker way than that of
+        /// `password_scheme`, or in another one as strong, has it stored anew
+        /// when he logs in. If that fails, the login succeeds all the same.
         rehash: bool = one("rehash", boolean()),
             default: Value("false"), example: "rehash true";
     }
