@@ -75,7 +75,8 @@ pub(super) fn sql(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     };
     let home = folder()?;
     let settings = format!(
-        "mysql_server {}\nmysql_login {}\nmysql_mail_user_db {}\nmysql_mail_user_table users\n\
+        "mysql_server {}\nmysql_login {}\nmysql_mail_user_db {}\n\
+         query_check SELECT username, passwd AS password FROM users WHERE username = :user\n\
          mysql_connections {CONNECTIONS}\n",
         mariadb.socket.display(),
         crate::peer::LOGIN,
