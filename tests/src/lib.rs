@@ -9,12 +9,15 @@
 //!   Site ── dmail.conf, users, mail ──▶ Server (`dmail serve`) ◀── Client, peer::*
 //!                                          │
 //!                                          └──▶ module::*  (Python children)
+//!   Daemon ── `dmail tcpauthsvr`; Network ── machines as network namespaces
 //! ```
 
 pub mod base64;
 pub mod client;
+pub mod daemon;
 pub mod login;
 pub mod module;
+pub mod network;
 pub mod peer;
 pub mod process;
 pub mod program;
