@@ -44,7 +44,7 @@ impl Network {
         match network.build() {
             Ok(()) => Some(network),
             Err(why) => {
-                println!("skipped: network namespaces need root: {why}");
+                eprintln!("skipped: network namespaces need root: {why}");
                 None
             }
         }

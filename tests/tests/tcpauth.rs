@@ -1,11 +1,12 @@
 //! The TCPAuth daemon as a program, and mail servers that ask it.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use dmail_tests::client::Client;
 use dmail_tests::daemon::Daemon;
 use dmail_tests::login::Way;
 use dmail_tests::program;
@@ -19,6 +20,24 @@ fn site(ini: &str) -> Site {
     let site = Site::new("authent_method tcpauth\nauthent_ini tcpauth.ini\n");
     fs::write(site.home().join("tcpauth.ini"), ini).expect("room");
     site
+}
+
+/// An old client: it speaks the line protocol, whose lines end in LF.
+struct Old(BufReader<TcpStream>);
+
+impl Old {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the daemon listens");
+        stream.set_read_timeout(Some(wait::PATIENCE)).expect("a socket");
+        Self(BufReader::new(stream))
+    }
+
+    fn ask(&mut self, line: &str, start: &str) {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        self.0.read_line(&mut answer).expect("an answer in time");
+        assert!(answer.starts_with(start), "{line}: {answer}");
+    }
 }
 
 #[test]
@@ -48,7 +67,7 @@ fn a_daemon_stops_in_peace_while_clients_are_connected() {
     let site = site(&format!("server {}\n", running.address()));
     let server = site.serve();
     assert!(Way::PopUser.answer(&server, "bob", "s3cret").starts_with("+OK"));
-    let mut old = Client::connect(running.address());
+    let mut old = Old::connect(running.address());
     old.ask("lookup bob", "+OK bob config");
     running.stop();
     assert!(daemon.log().contains("stopped cut_off=0"), "{}", daemon.log());
@@ -84,7 +103,7 @@ fn the_originals_file_needs_one_more_line() {
     let module = format!("authent_process {own} nwauth -path {}\n", folder.display());
     let daemon = Daemon::new(&format!("{module}listen 127.0.0.1:0\n"));
     let running = daemon.start();
-    let mut client = Client::connect(running.address());
+    let mut client = Old::connect(running.address());
     client.ask("check bob s3cret", "+OK bob config");
     client.ask("check bob wrong", "-ERR ");
     client.ask("set bob new", "-ERR changes are not allowed here");

@@ -146,7 +146,7 @@ fn a_password_that_was_changed_on_one_node_works_on_none_any_more() {
         slowest = slowest.max(acknowledged.elapsed());
         assert_eq!(nodes[0].check("bob", new), Said::Yes);
     }
-    println!("an old password was dead on all nodes {slowest:?} after the acknowledgement");
+    eprintln!("an old password was dead on all nodes {slowest:?} after the acknowledgement");
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }
 
@@ -168,7 +168,7 @@ fn cut_off(cut: impl Fn(&Network), heal: impl Fn(&Network)) {
     heal(&network);
     let recovered = far.until(Said::Yes, Said::No, "bob", "new");
     assert_eq!(far.check("bob", "old"), Said::No);
-    println!("cut off: noticed after {noticed:?}, recovered after {recovered:?}");
+    eprintln!("cut off: noticed after {noticed:?}, recovered after {recovered:?}");
     assert!(recovered < Duration::from_secs(5), "{recovered:?}");
 }
 
@@ -201,7 +201,7 @@ fn a_daemon_that_was_killed_is_asked_again_when_it_is_back() {
     let _running = daemon.start();
     for node in &nodes {
         let recovered = node.until(Said::Yes, Said::No, "bob", "new");
-        println!("recovered {recovered:?} after the restart");
+        eprintln!("recovered {recovered:?} after the restart");
         assert!(recovered < Duration::from_secs(3), "{recovered:?}");
         assert_eq!(node.check("bob", "old"), Said::No, "what was acknowledged is kept");
     }
@@ -240,7 +240,7 @@ fn the_second_daemon_answers_while_the_first_is_away_and_hears_of_its_changes() 
     network.plug(1, false);
     let away = Instant::now();
     assert_eq!(node.check("ann", "any"), Said::No, "the second one answers");
-    println!("failed over within {:?}", away.elapsed());
+    eprintln!("failed over within {:?}", away.elapsed());
     assert_eq!(node.check("bob", "old"), Said::No);
     network.plug(1, true);
     let answers = |daemon: &Daemon| daemon.log().matches("tcpauth client connected").count();
@@ -334,6 +334,6 @@ fn many_questions_share_one_way_over_a_slow_line() {
         }
         start.elapsed()
     });
-    println!("100 questions over a line of 200 ms took {taken:?}");
+    eprintln!("100 questions over a line of 200 ms took {taken:?}");
     assert!(taken < Duration::from_secs(4), "{taken:?}");
 }
