@@ -9,14 +9,17 @@
 //!   Site ── dmail.conf, users, mail ──▶ Server (`dmail serve`) ◀── Client, peer::*
 //!                                          │
 //!                                          └──▶ module::*  (Python children)
+//!   Daemon ── `dmail tcpauthsvr`; Network ── machines as network namespaces
 //! ```
 
 pub mod authority;
 pub mod base64;
 pub mod client;
+pub mod daemon;
 pub mod login;
 pub mod machine;
 pub mod module;
+pub mod network;
 pub mod peer;
 pub mod process;
 pub mod program;

@@ -310,7 +310,18 @@ fn a_proof_is_of_one_side_one_connection_and_one_secret() {
     for bad in ["", "00", "\u{fc}"] {
         assert!(!prover.accepts(Side::Client, bad.as_bytes()));
     }
-    // RFC 4231 has no such case; this one is worked in the manual.
-    assert_eq!(proof.len(), 64);
+    // The worked example of docs/tcpauth-protocol.md.
+    let mut client = [0; NONCE_BYTES];
+    client.iter_mut().zip(0..).for_each(|(byte, digit)| *byte = digit * 0x11);
+    let server = client.map(|byte| !byte);
+    let prover = Prover::new(&secret, client, server);
+    assert_eq!(
+        prover.proof(Side::Client),
+        "564c53317d6bb05041b6f9f1d98473e9a48f5c53e113f8d030174a2a4a968c58"
+    );
+    assert_eq!(
+        prover.proof(Side::Server),
+        "f3f15fae0ec7286f1cbdb24c8d45c50b2189068e2c38fe89a348fd673c08e289"
+    );
     assert_eq!(format!("{prover:?}"), "Prover(hidden)");
 }
