@@ -96,7 +96,7 @@ fn a_login_is_explained_step_by_step() {
     assert_eq!(site.requests()[0], "check bob guess 192.0.2.7");
 
     let right = site.dmail(&["explain"], &["bob", "--check"], "s3cret\n").success();
-    assert_eq!(layers(&right), ["mapping", "throttle", "cache", "module", "verdict"]);
+    assert_eq!(layers(&right), ["mapping", "throttle", "cache", "module", "access", "verdict"]);
     let drop_file = site.drop_file("bob");
     assert!(right.text().contains(&drop_file.display().to_string()), "{}", right.text());
 

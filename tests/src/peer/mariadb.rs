@@ -137,6 +137,13 @@ impl MariaDb {
         self.ask(sql).success().text().trim().to_owned()
     }
 
+    /// The same; `None` if the server does not take the statement now, for
+    /// instance for want of room.
+    pub fn try_sql(&self, sql: &str) -> Option<String> {
+        let said = self.ask(sql);
+        (said.code == Some(0)).then(|| said.text().trim().to_owned())
+    }
+
     /// A folder that lives as long as the server.
     #[must_use]
     pub fn folder(&self) -> &Path {
