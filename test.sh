@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 need() { # need COMMAND PACKAGE: remembers the package if the command is missing
     command -v "$1" >/dev/null 2>&1 || packages="$packages $2"
 }
+PATH="$PATH:/usr/sbin:/sbin" # where Debian keeps servers
 packages=""
 need gcc gcc
 need curl curl
@@ -15,7 +16,6 @@ need python3 python3
 need ldapsearch ldap-utils
 need ip iproute2
 need nft nftables
-PATH="$PATH:/usr/sbin:/sbin" # where Debian keeps servers
 need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
@@ -36,7 +36,7 @@ echo "== clippy"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 if command -v cargo-deny >/dev/null 2>&1; then
     echo "== licences, bans, sources"
-    cargo deny --offline check licenses bans sources
+    cargo deny check licenses bans sources
 fi
 echo "== tests"
 cargo build --workspace --bins --locked

@@ -106,7 +106,7 @@ fn a_login_is_explained_step_by_step() {
 
     let site = Site::nwauth().user("bob", "bobs-password");
     let said = site.dmail(&["explain"], &["bob"], "").success();
-    assert_eq!(layers(&said), ["mapping", "cache", "nwauth", "verdict"]);
+    assert_eq!(layers(&said), ["mapping", "cache", "nwauth", "access", "verdict"]);
     let foreign = site.dmail(&["explain"], &["bob@far.example"], "");
     assert_eq!(
         (foreign.code, layers(&foreign)),
