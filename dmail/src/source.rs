@@ -71,7 +71,11 @@ fn source_settings(kind: &SourceKind, settings: &Settings) -> Result<SourceSetti
         Failure::Other(format!("nwauth_scheme {} is not built in", nwauth.scheme))
     })?;
     let usual = kind.file.map_or("", |file| file.vocabulary.file);
-    let beside = || settings.server.dsmtp_path.join(usual);
+    let beside = || {
+        let (here, there) = (settings.folder.join(usual), settings.server.dsmtp_path.join(usual));
+        // Where the original had it, if it is there only.
+        if there.exists() && !here.exists() { there } else { here }
+    };
     Ok(SourceSettings {
         file: settings.authent.ini.clone().unwrap_or_else(beside),
         launcher: launcher()?,

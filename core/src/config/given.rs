@@ -61,6 +61,11 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// The folder of the main file.
+    pub fn folder(&self) -> &Path {
+        self.main.parent().unwrap_or(Path::new(""))
+    }
+
     /// What was found wrong.
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics

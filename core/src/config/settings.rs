@@ -23,6 +23,8 @@ pub use pop::PopSettings;
 pub use server::{LogLevel, ServerSettings};
 pub use smtp::SmtpSettings;
 
+use std::path::PathBuf;
+
 use super::check;
 use super::given::Given;
 use super::table::Vocabulary;
@@ -31,6 +33,8 @@ use super::unknown::NOT_USED_YET;
 /// Everything that dmail.conf says.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The folder of dmail.conf.
+    pub folder: PathBuf,
     /// Folders, log, and what all servers share.
     pub server: ServerSettings,
     /// Which mail domains are ours.
@@ -107,6 +111,7 @@ impl Settings {
         }
 
         Some(Self {
+            folder: given.folder().to_owned(),
             server: server?,
             domains: domains?,
             drop: drop?,

@@ -37,7 +37,7 @@ crate::settings! {
         /// The file with the settings of the user base itself; `nwauth` has
         /// them here.
         ini: Option<PathBuf> = optional("authent_ini", path()),
-            default: Nothing("`ldapauth.ini`, `mysqlauth.ini` … in the folder of `dsmtp_path`"),
+            default: Nothing("`ldapauth.ini`, `mysqlauth.ini` … beside dmail.conf, else in `dsmtp_path`"),
             example: "authent_ini /etc/dmail/ldapauth.ini";
 
         /// How many copies of the module run. Each answers one question at a
