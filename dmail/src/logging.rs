@@ -37,16 +37,25 @@ pub(crate) fn to_file(
     start(directory, Names { smtp: name, pop: name, rest: name }, level)
 }
 
-fn start(directory: &Path, names: Names, level: LogLevel) -> Result<(), Failure> {
-    let files = LogFiles::open(directory, names)?;
-    let files = FILES.get_or_init(|| files).clone();
-    let level = match level {
+/// Logs to standard error, for daemons whose supervisor keeps what they say.
+pub(crate) fn to_stderr(level: LogLevel) {
+    let layer = fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
+    Registry::default().with(layer.with_filter(filter(level))).init();
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    let files = fmt::layer().with_ansi(false).with_writer(files).with_filter(level).boxed();
+    }
+}
+
+fn start(directory: &Path, names: Names, level: LogLevel) -> Result<(), Failure> {
+    let files = LogFiles::open(directory, names)?;
+    let files = FILES.get_or_init(|| files).clone();
+    let files = fmt::layer().with_ansi(false).with_writer(files).with_filter(filter(level)).boxed();
     Registry::default().with(vec![files, terminal()]).init();
     Ok(())
 }

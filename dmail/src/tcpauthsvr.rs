@@ -51,7 +51,10 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     serve::prepare_process();
-    logging::to_file(&settings.log.log_path, "tcpauthsvr.log", settings.log.log_level)?;
+    match &settings.log.log_path {
+        Some(folder) => logging::to_file(folder, "tcpauthsvr.log", settings.log.log_level)?,
+        None => logging::to_stderr(settings.log.log_level),
+    }
     serve::run_to_end(daemon(settings))
 }
 
@@ -289,7 +292,10 @@ fn source_settings(
     Ok(SourceSettings {
         file: source_file(settings, words),
         launcher: source::launcher()?,
-        directory: nwauth.path.clone(),
+        directory: match (kind(words)?.file, &words.ini) {
+            (None, Some(folder)) => folder.clone(),
+            _ => nwauth.path.clone(),
+        },
         scheme,
         read_only: nwauth.readonly,
         rehash: false,

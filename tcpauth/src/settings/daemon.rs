@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmail_authent::line::Quoting;
-use dmail_core::config::Unset::{Compulsory, Nothing, SameAs, Value};
+use dmail_core::config::Unset::{Compulsory, Nothing, Value};
 use dmail_core::config::value::{
     addresses, boolean, command, domain, number, path, seconds, secret, word,
 };
@@ -124,7 +124,7 @@ dmail_core::settings! {
             example: "authent_process /usr/local/dmail/nwauth -path /etc/dmail";
 
         /// A user base that is built in, as `authent_method` in dmail.conf
-        /// calls it, and the file of its settings.
+        /// calls it, and the file of its settings (of `nwauth`: its folder).
         source: Option<SourceWords> = optional("source", source()),
             default: Nothing("`authent_process` is asked"),
             example: "source ldap /etc/dmail/ldapauth.ini";
@@ -171,14 +171,15 @@ dmail_core::settings! {
     title: "Folders and log";
     /// All events are in one file, `tcpauthsvr.log`.
     pub struct LogSettings {
-        /// The folder of user files and of settings files that are named
-        /// without one.
+        /// The folder of user files and of settings files that are not named.
+        /// `.` is the folder of this file.
         dsmtp_path: PathBuf = one("dsmtp_path", path()),
-            default: Value("/usr/local/dmail"), example: "dsmtp_path /etc/dmail";
+            default: Value("."), example: "dsmtp_path /etc/dmail";
 
         /// The folder of the log.
-        log_path: PathBuf = one("log_path", path()),
-            default: SameAs("dsmtp_path"), example: "log_path /var/log/dmail";
+        log_path: Option<PathBuf> = optional("log_path", path()),
+            default: Nothing("events go to standard error"),
+            example: "log_path /var/log/dmail";
 
         /// How much is logged: `error`, `warn`, `info`, `debug`.
         log_level: LogLevel = one("log_level", word(&LogLevel::WORDS)),
@@ -257,8 +258,12 @@ fn build(given: &mut Given<'_>) -> Option<DaemonSettings> {
     let guard = GuardSettings::build(given);
     let module = ModuleSettings::build(given);
     let cache = CacheSettings::build(given);
-    let nwauth = NwauthSettings::build(given);
-    let log = LogSettings::build(given);
+    // A default that is a path counts from the folder of the file, as others do.
+    let folder = given.folder().to_owned();
+    let nwauth = NwauthSettings::build(given)
+        .map(|nwauth| NwauthSettings { path: folder.join(&nwauth.path), ..nwauth });
+    let log = LogSettings::build(given)
+        .map(|log| LogSettings { dsmtp_path: folder.join(&log.dsmtp_path), ..log });
     let tls = guard.as_ref().and_then(|guard| build_tls(guard, given));
     if let Some(module) = &module {
         check_module(module, given);
