@@ -2,11 +2,16 @@
 //! output. The servers run it as the helpers of `authent_method unix_user`.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use dmail_authent::line::Quoting;
-use dmail_unix::{LocalUsers, helper, settings};
+use dmail_unix::settings::{self, Method};
+use dmail_unix::{LocalUsers, helper};
+use nix::unistd::{dup2_stdin, dup2_stdout};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
@@ -14,13 +19,14 @@ use crate::{configuration, serve};
 
 /// What the program can be told.
 const USAGE: &str = "\
-usage: unixauth [-ini FILE | -path DIR] [-debug] [-helper]
+usage: unixauth [-ini FILE | -path DIR] [-method METHOD] [-debug] [-helper]
 
 Answers the line protocol (check, lookup, search) on standard input and output.
 It has to run as root, or in group shadow with `method shadow`.
 
   -ini FILE    its settings [default: unixauth.ini in the folder of -path]
   -path DIR    the folder of unixauth.ini [default: /etc]
+  -method M    pam or shadow, whatever the settings say
   -debug       say on standard error what PAM answers
   -helper      take arguments percent-encoded, and end after some thousand
                questions: how the servers start it";
@@ -29,6 +35,7 @@ It has to run as root, or in group shadow with `method shadow`.
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
     file: PathBuf,
+    method: Option<Method>,
     debug: bool,
     helper: bool,
 }
@@ -46,15 +53,17 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
+    let (input, output) = streams().map_err(Failure::other("standard input or output"))?;
     let loaded = settings::read(&options.file);
-    let (settings, warnings) = loaded.map_err(Failure::other("wrong settings"))?;
+    let (mut settings, warnings) = loaded.map_err(Failure::other("wrong settings"))?;
+    settings.password.method = options.method.unwrap_or(settings.password.method);
     if !warnings.is_empty() {
         configuration::print(&warnings);
     }
     let users = LocalUsers::open(settings).map_err(Failure::other("cannot ask this machine"))?;
     let manners = LocalUsers::manners(Quoting { utf8: false, percent: options.helper });
     serve::run_to_end(async move {
-        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+        let (input, output) = (tokio::fs::File::from(input), tokio::fs::File::from(output));
         helper::serve(input, output, users, &manners, options.helper)
             .await
             .map_err(Failure::other("standard input or output"))?;
@@ -62,22 +71,39 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     })
 }
 
+/// The streams of the protocol, taken away from standard input and output.
+/// Modules of PAM and NSS print what they like there, and start programs that
+/// read: a line of theirs would be an answer, and a question could get lost.
+/// What they print goes to the log.
+fn streams() -> io::Result<(File, File)> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let output = io::stdout().as_fd().try_clone_to_owned()?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    dup2_stdout(io::stderr())?;
+    Ok((input.into(), output.into()))
+}
+
 fn parse(words: Vec<OsString>) -> Result<Options, String> {
     let (mut file, mut folder) = (None, PathBuf::from("/etc"));
-    let (mut debug, mut helper) = (false, false);
+    let (mut method, mut debug, mut helper) = (None, false, false);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let mut value = |option| words.next().ok_or(format!("{option} needs a name behind it"));
         match word.to_str() {
             Some("-ini") => file = Some(PathBuf::from(value("-ini")?)),
             Some("-path") => folder = PathBuf::from(value("-path")?),
+            Some("-method") => {
+                let word = value("-method")?;
+                let known = word.to_str().and_then(Method::of_name);
+                method = Some(known.ok_or("-method is auto, pam or shadow")?);
+            }
             Some("-debug") => debug = true,
             Some("-helper") => helper = true,
             _ => return Err(format!("unknown option {}", word.to_string_lossy())),
         }
     }
     let beside = || folder.join(settings::VOCABULARY.file);
-    Ok(Options { file: file.unwrap_or_else(beside), debug, helper })
+    Ok(Options { file: file.unwrap_or_else(beside), method, debug, helper })
 }
 
 #[cfg(test)]
@@ -87,10 +113,15 @@ mod tests {
     #[test]
     fn its_options_are_those_of_the_other_programs() {
         let read = |line: &str| parse(line.split_whitespace().map(OsString::from).collect());
-        let options = |file: &str, debug, helper| Ok(Options { file: file.into(), debug, helper });
+        let options = |file: &str, debug, helper| {
+            Ok(Options { file: file.into(), method: None, debug, helper })
+        };
         assert_eq!(read(""), options("/etc/unixauth.ini", false, false));
         assert_eq!(read("-path /x -debug"), options("/x/unixauth.ini", true, false));
         assert_eq!(read("-helper -ini /x/y"), options("/x/y", false, true));
+        let pam = read("-helper -method pam").expect("options");
+        assert_eq!((pam.method, pam.helper), (Some(Method::Pam), true));
+        assert_eq!(read("-method pom"), Err("-method is auto, pam or shadow".into()));
         assert_eq!(read("-ini"), Err("-ini needs a name behind it".into()));
         assert_eq!(read("check bob"), Err("unknown option check".into()));
     }

@@ -2,9 +2,11 @@
 //! add accounts to the machine and remove them again, so they need root.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use dmail_tests::login::Way;
@@ -381,4 +383,127 @@ fn a_helper_without_the_rights_says_so_and_not_no() {
         assert!(text.lines().count() == 2, "{text}");
         assert!(text.lines().all(|line| line.starts_with("-DEAD ")), "{settings}{text}");
     }
+}
+
+/// Builds a module of PAM or NSS in `folder`.
+fn compile(folder: &Path, name: &str, source: &str) -> PathBuf {
+    let (text, library) = (folder.join("module.c"), folder.join(name));
+    fs::write(&text, source).expect("written");
+    let mut compiler = std::process::Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&text);
+    let _ = program::run(compiler, "").success();
+    library
+}
+
+/// A module that writes what nobody asked for, and starts a program that reads
+/// what is not for it: neither may reach the questions and answers.
+#[test]
+fn a_pam_module_that_talks_and_listens_disturbs_no_answer() {
+    if !machine::is_ours("a_pam_module_that_talks_and_listens_disturbs_no_answer") {
+        return;
+    }
+    let bob = Account::with_password(&machine::unique_name(), PASSWORD);
+    let folder = tempfile::tempdir().expect("a directory");
+    let noisy = compile(
+        folder.path(),
+        "pam_noisy.so",
+        "#include <stdlib.h>\n\
+         int pam_sm_authenticate(void *h, int f, int c, const char **v) {\n\
+           system(\"echo '+OK noise config 0'; timeout 1 cat > /dev/null\"); return 25; }\n\
+         int pam_sm_setcred(void *h, int f, int c, const char **v) { return 25; }\n",
+    );
+    let rules = format!(
+        "auth optional {}\nauth required pam_unix.so\naccount required pam_unix.so\n",
+        noisy.display()
+    );
+    let service = PamService::new(&rules);
+    let (_folder, ini) = ini(&format!("method pam\npam_service {}\n", service.name()));
+    let (name, mut program) = (bob.name(), program::dmail(&["unixauth", "-ini"]));
+    program.arg(&ini).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut helper = program.spawn().expect("it starts");
+    let mut questions = helper.stdin.take().expect("a pipe");
+    let mut answers = BufReader::new(helper.stdout.take().expect("a pipe")).lines();
+    for (question, expected) in [
+        (format!("check {name} guess\nlookup {name}"), "-ERR"),
+        (String::new(), "+OK"),
+        (format!("check {name} {PASSWORD}"), "+OK"),
+    ] {
+        if !question.is_empty() {
+            writeln!(questions, "{question}").expect("it listens");
+        }
+        let answer = answers.next().expect("an answer").expect("text");
+        assert!(answer.starts_with(expected) && answer.contains(name), "{question}: {answer}");
+    }
+    drop(questions);
+    assert!(answers.next().is_none());
+    assert!(helper.wait().expect("it ends").success());
+}
+
+/// What the server has chosen when it started, it has told the log; a helper
+/// that starts while the rules are being replaced must not go by other ones.
+#[test]
+fn a_helper_goes_by_the_method_that_the_server_has_chosen() {
+    if !machine::is_ours("a_helper_goes_by_the_method_that_the_server_has_chosen") {
+        return;
+    }
+    let bob = Account::with_password(&machine::unique_name(), PASSWORD);
+    // Rules that refuse everybody, which shadow passwords know nothing of.
+    let service = PamService::new("auth required pam_deny.so\naccount required pam_deny.so\n");
+    let settings = format!("method auto\npam_service {}\nhelpers 1\n", service.name());
+    let site = site(&settings).set("authent_cache 0");
+    let server = site.serve();
+    let answer = || Way::PopUser.answer(&server, bob.name(), PASSWORD);
+    assert!(answer().starts_with(Way::PopUser.no()), "{}", answer());
+    drop(service);
+    let helpers = || wait::children_of(server.pid());
+    let old: Vec<u32> = helpers().iter().map(|(pid, _)| *pid).collect();
+    for pid in &old {
+        // It may have ended by itself.
+        let _ = kill(Pid::from_raw(i32::try_from(*pid).expect("small")), Signal::SIGKILL);
+    }
+    wait::until("there are new helpers", || {
+        let new =
+            helpers().iter().filter(|(pid, state)| *state != 'Z' && !old.contains(pid)).count();
+        new == old.len()
+    });
+    for _ in 0..3 {
+        let later = answer();
+        assert!(later.starts_with(Way::PopUser.later()), "{later}");
+    }
+    server.stop();
+}
+
+/// What nslcd's module says of every name while nslcd is down.
+#[test]
+fn a_module_of_nss_without_its_server_makes_nobody_unknown() {
+    if !machine::is_ours("a_module_of_nss_without_its_server_makes_nobody_unknown") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a directory");
+    let home = folder.path();
+    let _ = compile(
+        home,
+        "libnss_gone.so.2",
+        "#include <errno.h>\n#include <nss.h>\n#include <pwd.h>\n\
+         enum nss_status _nss_gone_getpwnam_r(const char *n, struct passwd *p, char *b,\n\
+           size_t l, int *e) { *e = ENOENT; return NSS_STATUS_UNAVAIL; }\n",
+    );
+    fs::write(home.join("nsswitch.conf"), "passwd: files gone\n").expect("written");
+    let (_folder, ini) = ini("method shadow\nmin_uid 1\n");
+    // The file is another one for this process alone.
+    let mut program = std::process::Command::new("unshare");
+    program.args(["--mount", "sh", "-c"]).env("LD_LIBRARY_PATH", home).arg(format!(
+        "mount --bind '{}/nsswitch.conf' /etc/nsswitch.conf && exec '{}' unixauth -ini '{}'",
+        home.display(),
+        program::path().display(),
+        ini.display()
+    ));
+    let said = program::run(program, "lookup daemon\nlookup no-such-user\n");
+    if said.text().is_empty() {
+        eprintln!("skipped, for this machine mounts nothing: {}", said.err);
+        return;
+    }
+    let answers: Vec<String> = said.text().lines().map(str::to_owned).collect();
+    assert!(answers[0].starts_with("+OK daemon config 1"), "{answers:?}");
+    assert!(answers[1].starts_with("-DEAD"), "{answers:?}");
 }

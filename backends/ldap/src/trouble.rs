@@ -37,7 +37,9 @@ pub(crate) enum TroubleKind {
     Fault,
     /// All connections to it are in use, for too long.
     Overloaded,
-    /// It says nothing.
+    /// It has not answered this, but may well answer others.
+    Slow,
+    /// It says nothing, to nobody.
     Timeout,
 }
 
@@ -83,7 +85,7 @@ impl Trouble {
             TroubleKind::Busy | TroubleKind::Down => UnavailableKind::Dead,
             TroubleKind::Fault => UnavailableKind::Fault,
             TroubleKind::Overloaded => UnavailableKind::Overloaded,
-            TroubleKind::Timeout => UnavailableKind::Timeout,
+            TroubleKind::Slow | TroubleKind::Timeout => UnavailableKind::Timeout,
         };
         Unavailable::new(kind, format!("{SOURCE}: {server}: {}", self.detail))
     }

@@ -31,12 +31,12 @@ pub(crate) struct ShadowEntry {
 }
 
 /// The account of this name.
+///
+/// An account that is not there is no error. getpwnam(3) has a list of codes
+/// that mean the same on other systems, but here a module that cannot reach its
+/// server says ENOENT (nslcd's does): mail would be sent back.
 pub(crate) fn user(name: &str) -> io::Result<Option<User>> {
-    match User::from_name(name) {
-        // What the C library may say for "not there", see getpwnam(3).
-        Err(Errno::ENOENT | Errno::ESRCH) => Ok(None),
-        found => Ok(found?),
-    }
+    Ok(User::from_name(name)?)
 }
 
 /// The shadow entry of this name; `None` if there is none.

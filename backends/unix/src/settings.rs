@@ -113,6 +113,12 @@ impl Method {
     const WORDS: [(&'static str, Self); 3] =
         [("auto", Self::Auto), ("pam", Self::Pam), ("shadow", Self::Shadow)];
 
+    /// What this word means, if anything.
+    #[must_use]
+    pub fn of_name(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(name, _)| *name == word).map(|(_, method)| *method)
+    }
+
     /// The word in the file.
     #[must_use]
     pub fn name(self) -> &'static str {

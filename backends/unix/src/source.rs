@@ -70,6 +70,9 @@ impl UnixUsers {
         let mut command: Vec<OsString> = vec![program.clone()];
         command.extend(["unixauth", "-helper", "-ini"].map(OsString::from));
         command.push(file.into());
+        // A helper that starts later, while the rules are being replaced, would
+        // choose otherwise and pass them by.
+        command.extend(["-method", method.name()].map(OsString::from));
         let config = pool_config(&settings, command, launcher.to_vec());
         let lookups = PoolConfig { number: LOOKUP_HELPERS, ..config.clone() };
         Ok(Self { checks: Pool::start(config), lookups: Pool::start(lookups) })

@@ -225,3 +225,55 @@ async fn no_server_at_all_is_unavailable_at_once() {
     slapd.restart();
     source.until("it answers", "user0", "secret0", Came::Yes).await;
 }
+
+/// A copy that was not filled yet, or a rule that hides everything from us: the
+/// users may be there.
+#[tokio::test]
+async fn a_base_that_is_not_there_says_nothing_about_users() {
+    let branch = "dn: ou=branch,dc=corp,dc=example\nobjectClass: organizationalUnit\n\n";
+    let ann = slapd::user("ann", "second", "").replace("ou=people", "ou=branch");
+    let entries = format!("{branch}{ann}");
+    let second = Slapd::start(&LdapOptions { entries, ..LdapOptions::default() });
+    let first = Slapd::with_users(1);
+    let settings = |servers: &str| {
+        format!("{servers}ldap_base ou=branch,dc=corp,dc=example\nldap_search_name uid\n")
+    };
+    let source = kit::open_as_written(&settings(&format!("ldap_server {}\n", first.url()))).await;
+    let trouble = source.trouble("ann", "second").await;
+    assert!(trouble.detail.contains("ldap_base"), "{trouble}");
+    assert_eq!(source.lookup("ann").await, DEAD, "mail for her is not sent back");
+    let both = format!("ldap_server {}\nldap_server {}\n", first.url(), second.url());
+    let source = kit::open_as_written(&settings(&both)).await;
+    assert_eq!(source.check("ann", "second").await, Came::Yes);
+    assert_eq!(source.lookup("ann").await, Came::Yes);
+    assert_eq!(source.lookup("bob").await, Came::No(RejectionKind::UnknownUser));
+}
+
+/// The entries of one branch are another server's, which hangs: whoever asks
+/// for them must not close the directory to everybody else.
+#[tokio::test]
+async fn one_question_without_an_answer_takes_no_server_away_from_the_others() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("it is bound").port();
+    let global = format!(
+        "moduleload back_ldap\ndatabase ldap\nsuffix \"ou=far,dc=corp,dc=example\"\n\
+         uri ldap://127.0.0.1:{port}\n"
+    );
+    let slapd = Slapd::start(&LdapOptions { users: 1, global, ..LdapOptions::default() });
+    let settings =
+        "ldap_mode bind_dn\nldap_user_dn uid=%n,ou=%d,dc=corp,dc=example\nldap_timeout 1\n";
+    let source = Arc::new(kit::reader(&[slapd.url()], settings).await);
+    assert_eq!(source.check("user0@people", "secret0").await, Came::Yes);
+    let stuck = tokio::spawn({
+        let source = Arc::clone(&source);
+        async move { source.check("ann@far", "guess").await }
+    });
+    let mut after = 0;
+    while after < 50 {
+        after += usize::from(stuck.is_finished());
+        assert_eq!(source.check("user0@people", "secret0").await, Came::Yes);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let timeout = Came::Nothing(UnavailableKind::Timeout);
+    assert_eq!(stuck.await.expect("no panic"), timeout);
+}

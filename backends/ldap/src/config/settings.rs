@@ -64,7 +64,8 @@ dmail_core::settings! {
             example: "ldap_bind_password_file /etc/dmail/ldap.password";
 
         /// How long one server may take over one question, the connection
-        /// included. After that it counts as down, and the next one is asked.
+        /// included. After that the next one is asked, and if it has answered
+        /// nobody else meanwhile, it counts as down.
         timeout: Duration = one("ldap_timeout", seconds(1..=120)),
             default: Value("5"), example: "ldap_timeout 3";
 

@@ -12,7 +12,8 @@ mod probe;
 pub(crate) mod search;
 mod servers;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dmail_core::Secret;
@@ -39,6 +40,9 @@ pub(crate) struct Server {
     link: Arc<Link>,
     binds: Pool<Binds>,
     searches: Pool<Searches>,
+    /// How many questions each of the pools has brought answers to.
+    bound: AtomicU64,
+    searched: AtomicU64,
     down: AtomicBool,
     /// What was the matter with it last.
     last: Mutex<Option<Trouble>>,
@@ -52,6 +56,8 @@ impl Server {
             searches: pool::searches(&address, link),
             address,
             link: Arc::clone(link),
+            bound: AtomicU64::new(0),
+            searched: AtomicU64::new(0),
             down: AtomicBool::new(false),
             last: Mutex::new(None),
         })
@@ -82,10 +88,9 @@ impl Server {
         loop {
             let mut lease = self.lease(&self.binds, deadline).await?;
             attempt += 1;
-            let error = match time::timeout_at(deadline, lease.bind(dn, password)).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => error,
-                Err(_) => return Err(self.silent()),
+            let error = match self.wait(&self.bound, deadline, lease.bind(dn, password)).await? {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
             if !pool::was_kept(&lease) || attempt >= STALE_CONNECTIONS {
                 return Err(Trouble::down(format!("a bind: {error}")));
@@ -104,10 +109,9 @@ impl Server {
         loop {
             let mut lease = self.searcher(deadline).await?;
             attempt += 1;
-            let trouble = match time::timeout_at(deadline, lease.find(query)).await {
-                Ok(Ok(entries)) => return Ok(entries),
-                Ok(Err(trouble)) => trouble,
-                Err(_) => return Err(self.silent()),
+            let trouble = match self.wait(&self.searched, deadline, lease.find(query)).await? {
+                Ok(entries) => return Ok(entries),
+                Err(trouble) => trouble,
             };
             let is_stale = pool::was_kept(&lease) && !lease.is_sound();
             if !is_stale || attempt >= STALE_CONNECTIONS {
@@ -119,6 +123,35 @@ impl Server {
     /// A connection for searches and changes.
     pub(crate) async fn searcher(&self, deadline: Instant) -> Result<Lease<Searches>, Trouble> {
         self.lease(&self.searches, deadline).await
+    }
+
+    /// Waits until `deadline` for what a connection for changes is asked.
+    pub(crate) async fn step<T>(
+        &self,
+        deadline: Instant,
+        question: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        self.wait(&self.searched, deadline, question).await?
+    }
+
+    /// Waits for an answer. If there is none, but `answered` says that others
+    /// have got theirs meanwhile, the server is well and the question is not:
+    /// an entry that lies on a server behind it, or a search without an index.
+    async fn wait<T, E>(
+        &self,
+        answered: &AtomicU64,
+        deadline: Instant,
+        question: impl Future<Output = Result<T, E>>,
+    ) -> Result<Result<T, E>, Trouble> {
+        let before = answered.load(Ordering::Relaxed);
+        let answer = time::timeout_at(deadline, question).await;
+        if let Ok(Ok(_)) = &answer {
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+        answer.map_err(|_| match answered.load(Ordering::Relaxed) == before {
+            true => self.silent(),
+            false => Trouble { kind: TroubleKind::Slow, ..self.silent() },
+        })
     }
 
     /// What is wrong with the name of an attribute, if the server has told
@@ -139,7 +172,7 @@ impl Server {
         pool::lease(pool, self.link.queue, deadline).await
     }
 
-    pub(crate) fn silent(&self) -> Trouble {
+    fn silent(&self) -> Trouble {
         let limit = self.link.timeout.as_secs();
         Trouble::new(TroubleKind::Timeout, format!("no answer within {limit} s (ldap_timeout)"))
     }

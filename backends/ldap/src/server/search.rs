@@ -32,12 +32,15 @@ pub(crate) struct Query<'a> {
     pub(crate) scope: Scope,
     pub(crate) filter: &'a str,
     pub(crate) attributes: &'a [String],
+    /// Whether the base is the entry in question, so that there may be none. A
+    /// base that all users lie beneath is there, and says nothing if it is not.
+    pub(crate) may_lack: bool,
 }
 
 impl<'a> Query<'a> {
     /// The entry of this name itself.
     pub(crate) fn entry(dn: &'a str, attributes: &'a [String]) -> Self {
-        Self { base: dn, scope: Scope::Base, filter: ANY, attributes }
+        Self { base: dn, scope: Scope::Base, filter: ANY, attributes, may_lack: true }
     }
 }
 
@@ -104,7 +107,9 @@ impl Searcher {
         let result = stream.finish().await;
         self.busy = false;
         match result.rc {
-            0 | 32 => Ok(entries),
+            0 => Ok(entries),
+            32 if query.may_lack => Ok(entries),
+            32 => Err(no_base(query.base)),
             4 if entries.len() >= ENOUGH => Ok(entries),
             code => Err(Trouble::result("a search for a user", code, &result.text)),
         }
@@ -122,7 +127,9 @@ impl Searcher {
         let adapters: Vec<Box<dyn Adapter<'_, String, Vec<String>>>> =
             vec![Box::new(EntriesOnly::new()), Box::new(PagedResults::new(PAGE))];
         let attributes = query.attributes.to_vec();
-        let slow = || Trouble::new(TroubleKind::Timeout, "no answer to a search in time");
+        // The pattern may be one that no index serves: that is no reason to
+        // take the server from those who log in.
+        let slow = || Trouble::new(TroubleKind::Slow, "no answer to a search in time");
         let broken = |error| lost("a search", &error);
         let start = self.ldap.streaming_search_with(
             adapters,
@@ -145,7 +152,8 @@ impl Searcher {
         let result = stream.finish().await;
         self.busy = false;
         match result.rc {
-            0 | 32 => Ok(Listed::All),
+            0 => Ok(Listed::All),
+            32 => Err(no_base(query.base)),
             4 => Ok(Listed::Cut),
             code => Err(Trouble::result("a list of users", code, &result.text)),
         }
@@ -270,6 +278,13 @@ pub(crate) fn identified(code: u32, text: &str) -> Result<(), Trouble> {
         }
         code => Err(Trouble::down(Trouble::result("ldap_bind_dn", code, text).detail)),
     }
+}
+
+/// A copy that was not filled yet looks so, and a base that we may not see:
+/// another server may know better, and nobody is unknown because of it.
+fn no_base(base: &str) -> Trouble {
+    let why = "is not there, or ldap_bind_dn may not see it";
+    Trouble::new(TroubleKind::Busy, format!("ldap_base {base:?} {why}"))
 }
 
 fn lost(what: &str, error: &LdapError) -> Trouble {

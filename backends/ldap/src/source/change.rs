@@ -1,10 +1,8 @@
 //! `set` and `del`.
 
-use std::future::Future;
-
 use dmail_core::{Action, Change, Info, Outcome, Rejection, RejectionKind, Secret, Username};
 use ldap3::LdapResult;
-use tokio::time::{self, Instant};
+use tokio::time::Instant;
 
 use super::{Directory, Found};
 use crate::config::SetMethod;
@@ -31,7 +29,7 @@ impl Directory {
             (_, Found::Unclear) => Err(super::unclear(user)),
             (Action::Delete, Found::Nobody) => Err(Rejection::unknown_user(user)),
             (Action::Delete, Found::One(entry)) => {
-                let result = in_time(server, deadline, searcher.delete(&entry.dn)).await?;
+                let result = server.step(deadline, searcher.delete(&entry.dn)).await?;
                 judge(user, "del", &result)?
             }
             (Action::Set { secret, info }, found) => {
@@ -93,14 +91,14 @@ impl Directory {
         };
         if !values.is_empty() {
             let modify = searcher.modify(dn, &values);
-            let result = in_time(set.server, set.deadline, modify).await?;
+            let result = set.server.step(set.deadline, modify).await?;
             if let Err(rejection) = judge(set.user, "set", &result)? {
                 return Ok(Err(rejection));
             }
         }
         let Some(secret) = operation else { return Ok(Ok(())) };
         let change = searcher.set_password(dn, secret.expose());
-        let result = in_time(set.server, set.deadline, change).await?;
+        let result = set.server.step(set.deadline, change).await?;
         let made = judge(set.user, "the new password", &result)?;
         Ok(made.map_err(|rejection| match values.is_empty() {
             true => rejection,
@@ -157,18 +155,18 @@ impl Directory {
             Ok(None) => Some(secret),
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let result = in_time(set.server, set.deadline, searcher.add(&dn, &values)).await?;
+        let result = set.server.step(set.deadline, searcher.add(&dn, &values)).await?;
         if let Err(rejection) = judge(user, "a new entry", &result)? {
             return Ok(Err(rejection));
         }
         let Some(secret) = operation else { return Ok(Ok(())) };
         let change = searcher.set_password(&dn, secret.expose());
-        let result = in_time(set.server, set.deadline, change).await?;
+        let result = set.server.step(set.deadline, change).await?;
         let made = judge(user, "the password of a new entry", &result)?;
         if made.is_err() {
             // An entry that nobody can log in with would be in the way of the
             // next try. If this fails, the refusal still says what happened.
-            let _ = in_time(set.server, set.deadline, searcher.delete(&dn)).await;
+            let _ = set.server.step(set.deadline, searcher.delete(&dn)).await;
         }
         Ok(made)
     }
@@ -251,15 +249,6 @@ fn unicode_pwd(secret: &Secret) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
-}
-
-/// Waits for a step of a change until `deadline`.
-async fn in_time(
-    server: &Server,
-    deadline: Instant,
-    step: impl Future<Output = Result<LdapResult, Trouble>>,
-) -> Result<LdapResult, Trouble> {
-    time::timeout_at(deadline, step).await.unwrap_or_else(|_| Err(server.silent()))
 }
 
 /// What the answer to a change means.

@@ -28,8 +28,9 @@ impl Directory {
         if !self.config.exact_name {
             attributes.push(self.config.search_name.clone());
         }
+        let scope = self.config.scope;
         let query =
-            Query { base, scope: self.config.scope, filter: &filter, attributes: &attributes };
+            Query { base, scope, filter: &filter, attributes: &attributes, may_lack: false };
 
         let max = search.max.unwrap_or(MAX_HITS).min(MAX_HITS);
         let mut list = List { found: Found::default(), skip: search.from, max, overflow: false };

@@ -97,7 +97,8 @@ impl Directory {
         let Some(base) = self.config.base.as_deref() else {
             return Err(Trouble::fault("a search for users needs ldap_base"));
         };
-        let query = Query { base, scope: self.config.scope, filter: &filter, attributes };
+        let scope = self.config.scope;
+        let query = Query { base, scope, filter: &filter, attributes, may_lack: false };
         let mut entries = server.find(query, deadline).await?;
         let entry = match (entries.pop(), entries.len()) {
             (None, _) => return Ok(Found::Nobody),
