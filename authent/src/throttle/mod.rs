@@ -10,12 +10,16 @@
 //!                                             │ no       ▼
 //!                                             │        wrong: it counts; the answer waits
 //!                                             ▼                for its turn
-//!                                    refused unasked, after the longest delay
+//!                             others undecided: waits for room, a little
+//!                             all wrong: refused unasked, after the longest delay
 //! ```
 //!
 //! - A guess is counted *before* the source is asked, so no number of parallel
 //!   connections gets past the limit. It is taken back if the password was
 //!   right or nobody could say.
+//! - What is not decided yet is counted, but it refuses nobody: while the user
+//!   base is slow, many logins behind one address wait for each other, and are
+//!   told to come back if that takes too long. None of them is a wrong password.
 //! - A device that repeats one old password is not an attack: the same wrong
 //!   password for the same user counts once.
 //! - Only the answer to a wrong password is delayed. Guesses from one address
@@ -39,14 +43,15 @@ mod table;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
     AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection, RejectionKind,
-    Search, SearchOutcome, Secret, Unavailable, Username, Verdict, Watcher,
+    Search, SearchOutcome, Secret, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use ipnet::IpNet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 pub use config::{ClientFilter, ThrottleConfig};
 pub use report::{Counted, Scope, Subject, Target};
@@ -60,6 +65,10 @@ use table::Table;
 
 /// How many users, addresses, networks and known places are remembered, each.
 const REMEMBERED: usize = 65_536;
+/// How long a login waits for others of its place to be decided.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks whether they are.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Slows guessing down in front of the source beneath.
 pub struct Throttle {
@@ -106,8 +115,13 @@ impl Throttle {
             drop(inside);
             return self.conclude_known(request, start, tag, place, &places, verdict).await;
         }
-        let reservation = match Reservation::make(self, user, &places, tag) {
+        let reservation = match self.reserve(user, &places, tag, start).await {
             Ok(reservation) => reservation,
+            Err(Refused::Undecided) => {
+                request.note("throttle", || Refused::Undecided.to_string());
+                let detail = format!("throttle: {}", Refused::Undecided);
+                return Err(Unavailable::new(UnavailableKind::Overloaded, detail));
+            }
             Err(refused) => return Ok(self.refuse(request, start, refused).await),
         };
         request.note("throttle", || reservation.describe());
@@ -126,6 +140,23 @@ impl Throttle {
             }
         }
         verdict
+    }
+
+    /// Counts a guess, if it may be asked; waits a while for others whose
+    /// answer decides that.
+    async fn reserve<'a>(
+        &'a self,
+        user: &'a Username,
+        places: &Places,
+        tag: u64,
+        start: Instant,
+    ) -> Result<Reservation<'a>, Refused> {
+        loop {
+            match Reservation::make(self, user, places, tag) {
+                Err(Refused::Undecided) if start.elapsed() < PATIENCE => sleep(LOOK).await,
+                made => return made,
+            }
+        }
     }
 
     /// The end of a check from a place that was known when it began.
