@@ -113,6 +113,38 @@ impl Cache {
         }
     }
 
+    /// In front of `next`, so that what `old` remembers can be taken over.
+    #[must_use]
+    pub fn succeeding(old: &Self, next: Arc<dyn Authenticator>, config: CacheConfig) -> Self {
+        Self {
+            tagger: old.tagger.clone(),
+            spread: old.spread.clone(),
+            started: old.started,
+            ..Self::new(next, config)
+        }
+    }
+
+    /// Takes over what `old` remembers, whom this one succeeds. The source is
+    /// asked about everybody once more.
+    pub fn take_over(&self, old: &Self) {
+        if old.renamed.load(Ordering::SeqCst) {
+            self.renamed.store(true, Ordering::SeqCst);
+        }
+        old.users.retain(|user, known| {
+            // It was one when it was put there.
+            if let Ok(user) = Username::parse(user.as_bytes()) {
+                self.users.put(&user, |own| {
+                    Some(own.unwrap_or_else(|| {
+                        let mut taken = std::mem::take(known);
+                        taken.grow_stale();
+                        taken
+                    }))
+                });
+            }
+            false
+        });
+    }
+
     /// What a check proves; `None` for a lookup.
     fn proof(&self, request: &AuthRequest) -> Option<Proof> {
         let Purpose::Check(secret) = &request.purpose else { return None };

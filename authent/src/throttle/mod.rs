@@ -78,12 +78,12 @@ pub struct Throttle {
     /// key that lives as long as the process. A tag is compared with others
     /// and never leaves the process.
     tagger: RandomState,
-    users: Table<Username, Failures>,
-    addresses: Table<IpNet, Failures>,
-    networks: Table<IpNet, Failures>,
+    users: Arc<Table<Username, Failures>>,
+    addresses: Arc<Table<IpNet, Failures>>,
+    networks: Arc<Table<IpNet, Failures>>,
     /// Where users logged in from lately.
-    known: Table<Place, Known>,
-    pace: Pace,
+    known: Arc<Table<Place, Known>>,
+    pace: Arc<Pace>,
 }
 
 impl Throttle {
@@ -94,11 +94,27 @@ impl Throttle {
             next,
             config,
             tagger: RandomState::new(),
-            users: Table::new(REMEMBERED),
-            addresses: Table::new(REMEMBERED),
-            networks: Table::new(REMEMBERED),
-            known: Table::new(REMEMBERED),
-            pace: Pace::new(),
+            users: Arc::new(Table::new(REMEMBERED)),
+            addresses: Arc::new(Table::new(REMEMBERED)),
+            networks: Arc::new(Table::new(REMEMBERED)),
+            known: Arc::new(Table::new(REMEMBERED)),
+            pace: Arc::new(Pace::new()),
+        }
+    }
+
+    /// In front of `next`, and with other settings; what `old` has counted,
+    /// and counts from now on, is common to both.
+    #[must_use]
+    pub fn succeeding(old: &Self, next: Arc<dyn Authenticator>, config: ThrottleConfig) -> Self {
+        Self {
+            next,
+            config,
+            tagger: old.tagger.clone(),
+            users: Arc::clone(&old.users),
+            addresses: Arc::clone(&old.addresses),
+            networks: Arc::clone(&old.networks),
+            known: Arc::clone(&old.known),
+            pace: Arc::clone(&old.pace),
         }
     }
 
