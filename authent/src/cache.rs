@@ -82,7 +82,8 @@ pub struct Cache {
     tagger: Tagger,
     users: Table<Memory>,
     changes: Changes,
-    /// Whether the source ever called a user otherwise than it was asked.
+    /// Whether a user was ever asked for, or called by the source, by another
+    /// name than the one in lower case.
     renamed: AtomicBool,
     /// For the addresses of clients.
     spread: RandomState,
@@ -110,6 +111,38 @@ impl Cache {
             spread: RandomState::new(),
             started: Instant::now(),
         }
+    }
+
+    /// In front of `next`, so that what `old` remembers can be taken over.
+    #[must_use]
+    pub fn succeeding(old: &Self, next: Arc<dyn Authenticator>, config: CacheConfig) -> Self {
+        Self {
+            tagger: old.tagger.clone(),
+            spread: old.spread.clone(),
+            started: old.started,
+            ..Self::new(next, config)
+        }
+    }
+
+    /// Takes over what `old` remembers, whom this one succeeds. The source is
+    /// asked about everybody once more.
+    pub fn take_over(&self, old: &Self) {
+        if old.renamed.load(Ordering::SeqCst) {
+            self.renamed.store(true, Ordering::SeqCst);
+        }
+        old.users.retain(|user, known| {
+            // It was one when it was put there.
+            if let Ok(user) = Username::parse(user.as_bytes()) {
+                self.users.put(&user, |own| {
+                    Some(own.unwrap_or_else(|| {
+                        let mut taken = std::mem::take(known);
+                        taken.grow_stale();
+                        taken
+                    }))
+                });
+            }
+            false
+        });
     }
 
     /// What a check proves; `None` for a lookup.
@@ -146,7 +179,7 @@ impl Cache {
 
     /// Remembers an acceptance, unless the user was changed meanwhile.
     fn remember(&self, user: &Username, account: &Account, question: &Question) {
-        if account.name != *user {
+        if account.name != *user || user.as_str().bytes().any(|byte| byte.is_ascii_uppercase()) {
             self.renamed.store(true, Ordering::SeqCst);
         }
         self.users.put(user, |known| {
@@ -202,6 +235,15 @@ impl Cache {
     }
 }
 
+/// A change that is under way, until this is dropped.
+struct Changing<'a>(&'a Cache, &'a Username);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.changed(self.1);
+    }
+}
+
 #[async_trait]
 impl Authenticator for Cache {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
@@ -236,11 +278,11 @@ impl Authenticator for Cache {
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         // Before, so that what is verified from now on is not kept; after, so
-        // that what was verified during the change is not, either.
+        // that what was verified during the change is not, either. Also if
+        // nobody waits for the outcome any more: the source may have made it.
         self.changed(&change.user);
-        let outcome = self.next.change(change).await;
-        self.changed(&change.user);
-        outcome
+        let _after = Changing(self, &change.user);
+        self.next.change(change).await
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
@@ -258,17 +300,18 @@ impl Watcher for Cache {
     fn changed(&self, user: &Username) {
         self.changes.changed(user);
         self.users.remove(user);
-        // What is asked for here is in lower case, whoever else spells it how.
+        // A gateway asks in lower case, whoever else spells it how.
         self.users.remove(&user.to_lowercase());
         if self.renamed.load(Ordering::SeqCst) {
             // All users: a millisecond for 100,000.
-            self.users.retain(|known| !known.is_named(user));
+            let is_same = |asked: &str| asked.eq_ignore_ascii_case(user.as_str());
+            self.users.retain(|asked, known| !is_same(asked) && !known.is_named(user));
         }
     }
 
     fn lost_track(&self) {
         self.changes.lost_track();
-        self.users.retain(|known| {
+        self.users.retain(|_, known| {
             known.grow_stale();
             true
         });

@@ -184,6 +184,15 @@ impl Drop for Landing {
     }
 }
 
+/// A change that is under way, until this is dropped.
+struct Changing<'a>(&'a Running, &'a Username);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.let_go(self.1);
+    }
+}
+
 #[async_trait]
 impl Authenticator for Flight {
     async fn authenticate(&self, request: &AuthRequest) -> Answer {
@@ -195,10 +204,10 @@ impl Authenticator for Flight {
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
-        let outcome = self.next.change(change).await;
-        // What is under way may have been decided before the change.
-        self.running.let_go(&change.user);
-        outcome
+        // What is under way then may have been decided before the change, also
+        // if nobody waits for its outcome any more.
+        let _after = Changing(&self.running, &change.user);
+        self.next.change(change).await
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {

@@ -31,6 +31,7 @@ pub struct GatewayConfig {
 pub struct Gateway {
     top: Mapping,
     throttle: Arc<Throttle>,
+    cache: Arc<Cache>,
     /// Who hears of changes first.
     flight: Arc<Flight>,
 }
@@ -39,14 +40,40 @@ impl Gateway {
     /// Stacks the layers upon `source`.
     #[must_use]
     pub fn new(source: Arc<dyn Authenticator>, config: GatewayConfig) -> Self {
+        Self::stack(source, config, None)
+    }
+
+    /// The same, in place of `old`. It goes on counting wrong passwords where
+    /// `old` is.
+    #[must_use]
+    pub fn succeeding(old: &Self, source: Arc<dyn Authenticator>, config: GatewayConfig) -> Self {
+        Self::stack(source, config, Some(old))
+    }
+
+    fn stack(source: Arc<dyn Authenticator>, config: GatewayConfig, old: Option<&Self>) -> Self {
         let flight = Arc::new(Flight::new(source, config.cache.by_address));
-        let cache = Arc::new(Cache::new(Arc::clone(&flight) as _, config.cache));
+        let below = Arc::clone(&flight) as Arc<dyn Authenticator>;
+        let cache = Arc::new(match old {
+            None => Cache::new(below, config.cache),
+            Some(old) => Cache::succeeding(&old.cache, below, config.cache),
+        });
         let watcher: Weak<Cache> = Arc::downgrade(&cache);
         flight.watch(watcher);
-        let throttle = Arc::new(Throttle::new(cache, config.throttle));
+        let below = Arc::clone(&cache) as Arc<dyn Authenticator>;
+        let throttle = Arc::new(match old {
+            None => Throttle::new(below, config.throttle),
+            Some(old) => Throttle::succeeding(&old.throttle, below, config.throttle),
+        });
         let below = Arc::clone(&throttle) as Arc<dyn Authenticator>;
         let access = Arc::new(Access::new(below, config.access));
-        Self { top: Mapping::new(access, config.domains), throttle, flight }
+        Self { top: Mapping::new(access, config.domains), throttle, cache, flight }
+    }
+
+    /// Takes over what `old` remembers, whom this one succeeds in front of the
+    /// same user base. Everybody is asked about once more; until then it helps
+    /// out while the source cannot answer.
+    pub fn take_over(&self, old: &Self) {
+        self.cache.take_over(&old.cache);
     }
 
     /// The throttle, to show and to forget what it counts.

@@ -20,8 +20,17 @@ use crate::source::Source;
 
 /// The gateway in front of `source`.
 pub(crate) fn gateway(settings: &Settings, source: &Source) -> Gateway {
+    Gateway::new(source.authenticator(), layers(settings, source))
+}
+
+/// The same, in place of `old`.
+pub(crate) fn gateway_after(old: &Gateway, settings: &Settings, source: &Source) -> Gateway {
+    Gateway::succeeding(old, source.authenticator(), layers(settings, source))
+}
+
+fn layers(settings: &Settings, source: &Source) -> GatewayConfig {
     let cache = &settings.cache;
-    let config = GatewayConfig {
+    GatewayConfig {
         domains: domains(settings),
         access: access(settings),
         throttle: throttle(settings),
@@ -32,8 +41,7 @@ pub(crate) fn gateway(settings: &Settings, source: &Source) -> Gateway {
             grace: cache.grace,
             by_address: source.by_address(),
         },
-    };
-    Gateway::new(source.authenticator(), config)
+    }
 }
 
 fn access(settings: &Settings) -> AccessConfig {

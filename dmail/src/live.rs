@@ -8,6 +8,10 @@
 //!
 //! A question that is being asked is answered by the gateway that it was asked
 //! of. That one is let go after its last answer.
+//!
+//! The new gateway goes on counting wrong passwords. What was remembered of the
+//! same user base helps out while that cannot answer; the log is rotated every
+//! night, and during an outage, too. Of another user base nothing is kept.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -36,21 +40,36 @@ pub(crate) struct Live {
 
 /// A gateway and the source that it owns.
 struct Running {
+    settings: Settings,
     gateway: Gateway,
     source: Source,
 }
 
 impl Running {
-    async fn open(settings: &Settings) -> Result<Arc<Self>, Failure> {
+    async fn open(settings: &Settings, old: Option<&Self>) -> Result<Arc<Self>, Failure> {
         let source = Source::open(settings).await?;
-        Ok(Arc::new(Self { gateway: assemble::gateway(settings, &source), source }))
+        let gateway = match old {
+            None => assemble::gateway(settings, &source),
+            Some(old) => assemble::gateway_after(&old.gateway, settings, &source),
+        };
+        Ok(Arc::new(Self { settings: settings.clone(), gateway, source }))
+    }
+
+    /// Whether both have the same users, as far as the settings can tell.
+    fn has_base_of(&self, other: &Self) -> bool {
+        let base = |running: &'_ Self| {
+            let Settings { authent, nwauth, .. } = &running.settings;
+            let process = authent.process.clone();
+            (authent.method, process, authent.ini.clone(), nwauth.path.clone())
+        };
+        base(self) == base(other)
     }
 }
 
 impl Live {
     /// Opens the source of `settings`, which come from the file `path`.
     pub(crate) async fn open(path: &Path, settings: &Settings) -> Result<Arc<Self>, Failure> {
-        let running = RwLock::new(Running::open(settings).await?);
+        let running = RwLock::new(Running::open(settings, None).await?);
         Ok(Arc::new(Self { path: path.to_owned(), settings: settings.clone(), running }))
     }
 
@@ -60,8 +79,11 @@ impl Live {
         match self.reopen().await {
             Ok(fresh) => {
                 let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
-                let old = std::mem::replace(&mut *running, fresh);
+                let old = std::mem::replace(&mut *running, Arc::clone(&fresh));
                 drop(running);
+                if fresh.has_base_of(&old) {
+                    fresh.gateway.take_over(&old.gateway);
+                }
                 tracing::info!(file = %self.path.display(), "reloaded the gateway's settings");
                 let patience = self.settings.server.drain_timeout;
                 tokio::spawn(async move {
@@ -94,7 +116,7 @@ impl Live {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(wrong());
         }
-        Running::open(&settings).await
+        Running::open(&settings, Some(&self.running())).await
     }
 
     /// Does something with the gateway of the moment.

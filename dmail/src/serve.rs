@@ -144,7 +144,12 @@ pub(crate) async fn serve(
             _ = terminate.recv() => break,
             _ = hangup.recv() => {
                 logging::reopen();
-                live.reload().await;
+                // A user base that takes its time does not hold up the end.
+                tokio::select! {
+                    () = live.reload() => {}
+                    _ = interrupt.recv() => break,
+                    _ = terminate.recv() => break,
+                }
             }
         }
     }

@@ -384,3 +384,24 @@ fn a_mistake_in_the_file_is_shown_with_its_line() {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
 }
+
+/// As the rotation of the logs does it every night.
+#[test]
+fn a_reload_during_an_outage_locks_out_nobody_who_was_here() {
+    let site =
+        site("module 10\nbinary PYTHON\n").set("authent_cache 100").set("authent_cache_fresh 0");
+    let server = site.serve();
+    let way = Way::PopUser;
+    assert!(way.answer(&server, "bob", "s3cret").starts_with(way.yes()));
+    rewrite(&site, "module 10\nbinary /bin/false\n");
+    for reloads in 1..=2 {
+        server.process().signal(nix::sys::signal::Signal::SIGHUP);
+        let reloaded = || logged(&site, "reloaded the gateway's settings").len() == reloads;
+        wait::until("the server has reloaded", reloaded);
+        let yes = way.answer(&server, "bob", "s3cret");
+        assert!(yes.starts_with(way.yes()), "verified before: {yes}");
+        let later = way.answer(&server, "bob", "guess");
+        assert!(later.starts_with(way.later()), "nobody knows: {later}");
+    }
+    server.kill();
+}

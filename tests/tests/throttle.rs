@@ -13,6 +13,8 @@ use dmail_tests::process::Process;
 use dmail_tests::program;
 use dmail_tests::server::Server;
 use dmail_tests::site::Site;
+use dmail_tests::wait;
+use nix::sys::signal::Signal;
 
 /// A site whose clients on this machine are throttled like all others, but
 /// nobody waits.
@@ -34,6 +36,24 @@ fn guess(server: &Server, user: &str, count: usize) {
         let answer = Way::PopUser.answer(server, user, &format!("guess{number}"));
         assert!(answer.starts_with("-ERR [AUTH]"), "{answer}");
     }
+}
+
+#[test]
+fn a_reload_gives_nobody_new_guesses_and_the_owner_still_gets_in() {
+    let site = strict(5).user("bob", "s3cret").user("ann", "s3cret");
+    let server = site.serve();
+    assert!(Way::PopUser.answer(&server, "bob", "s3cret").starts_with("+OK"));
+    guess(&server, "eve", 5);
+    let before = throttle(&site, &["list", "--refused"]);
+    server.process().signal(Signal::SIGHUP);
+    let log = site.home().join("log/dmail.log");
+    let logged = || fs::read_to_string(&log).unwrap_or_default();
+    wait::until("the server has reloaded", || logged().contains("reloaded the gateway's"));
+    let after = throttle(&site, &["list", "--refused"]);
+    assert_eq!(after.lines().count(), before.lines().count(), "{after}");
+    assert!(Way::PopUser.answer(&server, "ann", "s3cret").starts_with("-ERR [AUTH]"));
+    assert!(Way::PopUser.answer(&server, "bob", "s3cret").starts_with("+OK"));
+    server.stop();
 }
 
 #[test]

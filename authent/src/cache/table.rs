@@ -114,12 +114,13 @@ impl<V> Table<V> {
     }
 
     /// Goes through all users, and removes those that `keep` says no to.
-    pub(super) fn retain(&self, mut keep: impl FnMut(&mut V) -> bool) {
+    pub(super) fn retain(&self, mut keep: impl FnMut(&str, &mut V) -> bool) {
         for shard in &self.shards {
             let mut slots = shard.lock();
             let mut at = 0;
             while at < slots.slots.len() {
-                if keep(&mut slots.slots[at].value) {
+                let Slot { user, value, .. } = &mut slots.slots[at];
+                if keep(user, value) {
                     at += 1;
                 } else {
                     // The last one comes into this place, and is next.
@@ -273,7 +274,7 @@ mod tests {
                         model.remove(&number);
                     }
                     1 => {
-                        table.retain(|value| *value % 7 != number % 7);
+                        table.retain(|_, value| *value % 7 != number % 7);
                         model.retain(|_, value| *value % 7 != number % 7);
                     }
                     _ => {

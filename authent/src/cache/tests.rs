@@ -207,6 +207,33 @@ async fn our_own_change_drops_the_entry() {
     assert_eq!(bench.check("new").await, (YES, FROM_SOURCE));
 }
 
+/// The one who asked for it has gone, and the source makes it nevertheless.
+#[tokio::test(start_paused = true)]
+async fn what_was_verified_during_a_change_that_nobody_waits_for_is_not_remembered() {
+    struct Slow(Arc<Base>);
+    #[async_trait]
+    impl Authenticator for Slow {
+        async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+            self.0.authenticate(request).await
+        }
+        async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let outcome = self.0.change(change).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            outcome
+        }
+    }
+    let base = Base::with(&["old"]);
+    let cache = Cache::new(Arc::new(Slow(Arc::clone(&base))), CacheConfig::default());
+    let bench = Bench { cache, base };
+    let change =
+        Change { user: bob(), action: Action::Delete, origin: Origin::local(Service::Admin) };
+    let gone = tokio::time::timeout(Duration::from_secs(5), bench.cache.change(&change));
+    let (gone, answer) = tokio::join!(gone, bench.check("old"));
+    assert_eq!((gone.is_err(), answer), (true, (YES, FROM_SOURCE)));
+    assert_eq!(bench.check("old").await, (NO, FROM_SOURCE));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_verified_before_a_change_is_not_remembered_after_it() {
     let bench = Bench::new(&["old"], CacheConfig::default());

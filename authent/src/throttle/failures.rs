@@ -35,29 +35,43 @@ pub(super) enum Room {
     Latest(usize),
 }
 
+/// There is no room for one guess more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Full {
+    /// Some of those that take the room may still turn out to be right.
+    pub(super) undecided: bool,
+}
+
 impl Failures {
     /// Counts a guess that is about to be asked. Returns how many there are
-    /// now, and whether this one is new; `None` if there is no room for a new
-    /// one, which leaves no trace then: others that are under way must not be
-    /// driven out by it.
+    /// now, and whether this one is new. If there is no room for a new one, it
+    /// leaves no trace: others that are under way must not be driven out by it.
     pub(super) fn begin(
         &mut self,
         tag: u64,
         window: Duration,
         room: Room,
-    ) -> Option<(usize, bool)> {
+    ) -> Result<(usize, bool), Full> {
         self.expire(window);
         if let Some(guess) = self.guesses.iter_mut().find(|guess| guess.tag == tag) {
             guess.asking += 1;
-            return Some((self.guesses.len(), false));
+            return Ok((self.guesses.len(), false));
         }
         match room {
-            Room::UpTo(limit) if self.guesses.len() >= limit => return None,
+            Room::UpTo(limit) if self.guesses.len() >= limit => {
+                return Err(Full { undecided: self.has_undecided_beside(tag) });
+            }
             Room::Latest(kept) if self.guesses.len() >= kept => drop(self.guesses.remove(0)),
             Room::UpTo(_) | Room::Latest(_) => {}
         }
         self.guesses.push(Guess { tag, at: Instant::now(), asking: 1, wrong: false });
-        Some((self.guesses.len(), true))
+        Ok((self.guesses.len(), true))
+    }
+
+    /// Whether the source has yet to answer to another guess, which may be
+    /// right.
+    pub(super) fn has_undecided_beside(&self, tag: u64) -> bool {
+        self.guesses.iter().any(|guess| guess.tag != tag && guess.asking > 0 && !guess.wrong)
     }
 
     /// Takes a guess back that was not answered, unless it counts anyway.
@@ -135,11 +149,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_guess_counts_once_while_it_is_asked_and_when_it_was_wrong() {
         let mut failures = Failures::default();
-        assert_eq!(failures.begin(1, WINDOW, ROOM), Some((1, true)));
-        assert_eq!(failures.begin(1, WINDOW, ROOM), Some((1, false)), "the same twice at once");
-        assert_eq!(failures.begin(2, WINDOW, ROOM), Some((2, true)));
-        assert_eq!(failures.begin(3, WINDOW, ROOM), None, "no room");
-        assert_eq!(failures.begin(2, WINDOW, ROOM), Some((2, false)), "not driven out");
+        assert_eq!(failures.begin(1, WINDOW, ROOM), Ok((1, true)));
+        assert_eq!(failures.begin(1, WINDOW, ROOM), Ok((1, false)), "the same twice at once");
+        assert_eq!(failures.begin(2, WINDOW, ROOM), Ok((2, true)));
+        let full = |undecided| Err(Full { undecided });
+        assert_eq!(failures.begin(3, WINDOW, ROOM), full(true), "no room");
+        assert_eq!(failures.begin(2, WINDOW, ROOM), Ok((2, false)), "not driven out");
         failures.undo(2);
         failures.undo(2);
         failures.wrong(1);
@@ -147,7 +162,7 @@ mod tests {
         assert_eq!((failures.count(), failures.is_empty()), (1, false));
         tokio::time::advance(WINDOW / 2).await;
         // Once more the same: it is forgotten when it would have been anyway.
-        failures.begin(1, WINDOW, ROOM);
+        failures.begin(1, WINDOW, ROOM).expect("room");
         failures.wrong(1);
         assert_eq!(failures.forgotten_in(WINDOW), Some(WINDOW / 2));
         tokio::time::advance(WINDOW / 2).await;
@@ -159,7 +174,7 @@ mod tests {
     async fn a_right_password_and_an_unanswered_one_leave_nothing() {
         let mut failures = Failures::default();
         for tag in [1, 2, 3] {
-            failures.begin(tag, WINDOW, Room::Latest(9));
+            failures.begin(tag, WINDOW, Room::Latest(9)).expect("room");
         }
         failures.wrong(1);
         failures.forget(1);

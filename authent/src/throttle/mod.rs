@@ -10,12 +10,16 @@
 //!                                             │ no       ▼
 //!                                             │        wrong: it counts; the answer waits
 //!                                             ▼                for its turn
-//!                                    refused unasked, after the longest delay
+//!                             others undecided: waits for room, a little
+//!                             all wrong: refused unasked, after the longest delay
 //! ```
 //!
 //! - A guess is counted *before* the source is asked, so no number of parallel
 //!   connections gets past the limit. It is taken back if the password was
 //!   right or nobody could say.
+//! - What is not decided yet is counted, but it refuses nobody: while the user
+//!   base is slow, many logins behind one address wait for each other, and are
+//!   told to come back if that takes too long. None of them is a wrong password.
 //! - A device that repeats one old password is not an attack: the same wrong
 //!   password for the same user counts once.
 //! - Only the answer to a wrong password is delayed. Guesses from one address
@@ -39,14 +43,15 @@ mod table;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
     AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection, RejectionKind,
-    Search, SearchOutcome, Secret, Unavailable, Username, Verdict, Watcher,
+    Search, SearchOutcome, Secret, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use ipnet::IpNet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 pub use config::{ClientFilter, ThrottleConfig};
 pub use report::{Counted, Scope, Subject, Target};
@@ -60,6 +65,10 @@ use table::Table;
 
 /// How many users, addresses, networks and known places are remembered, each.
 const REMEMBERED: usize = 65_536;
+/// How long a login waits for others of its place to be decided.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks whether they are.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Slows guessing down in front of the source beneath.
 pub struct Throttle {
@@ -69,12 +78,12 @@ pub struct Throttle {
     /// key that lives as long as the process. A tag is compared with others
     /// and never leaves the process.
     tagger: RandomState,
-    users: Table<Username, Failures>,
-    addresses: Table<IpNet, Failures>,
-    networks: Table<IpNet, Failures>,
+    users: Arc<Table<Username, Failures>>,
+    addresses: Arc<Table<IpNet, Failures>>,
+    networks: Arc<Table<IpNet, Failures>>,
     /// Where users logged in from lately.
-    known: Table<Place, Known>,
-    pace: Pace,
+    known: Arc<Table<Place, Known>>,
+    pace: Arc<Pace>,
 }
 
 impl Throttle {
@@ -85,11 +94,27 @@ impl Throttle {
             next,
             config,
             tagger: RandomState::new(),
-            users: Table::new(REMEMBERED),
-            addresses: Table::new(REMEMBERED),
-            networks: Table::new(REMEMBERED),
-            known: Table::new(REMEMBERED),
-            pace: Pace::new(),
+            users: Arc::new(Table::new(REMEMBERED)),
+            addresses: Arc::new(Table::new(REMEMBERED)),
+            networks: Arc::new(Table::new(REMEMBERED)),
+            known: Arc::new(Table::new(REMEMBERED)),
+            pace: Arc::new(Pace::new()),
+        }
+    }
+
+    /// In front of `next`, and with other settings; what `old` has counted,
+    /// and counts from now on, is common to both.
+    #[must_use]
+    pub fn succeeding(old: &Self, next: Arc<dyn Authenticator>, config: ThrottleConfig) -> Self {
+        Self {
+            next,
+            config,
+            tagger: old.tagger.clone(),
+            users: Arc::clone(&old.users),
+            addresses: Arc::clone(&old.addresses),
+            networks: Arc::clone(&old.networks),
+            known: Arc::clone(&old.known),
+            pace: Arc::clone(&old.pace),
         }
     }
 
@@ -106,8 +131,13 @@ impl Throttle {
             drop(inside);
             return self.conclude_known(request, start, tag, place, &places, verdict).await;
         }
-        let reservation = match Reservation::make(self, user, &places, tag) {
+        let reservation = match self.reserve(user, &places, tag, start).await {
             Ok(reservation) => reservation,
+            Err(Refused::Undecided) => {
+                request.note("throttle", || Refused::Undecided.to_string());
+                let detail = format!("throttle: {}", Refused::Undecided);
+                return Err(Unavailable::new(UnavailableKind::Overloaded, detail));
+            }
             Err(refused) => return Ok(self.refuse(request, start, refused).await),
         };
         request.note("throttle", || reservation.describe());
@@ -126,6 +156,23 @@ impl Throttle {
             }
         }
         verdict
+    }
+
+    /// Counts a guess, if it may be asked; waits a while for others whose
+    /// answer decides that.
+    async fn reserve<'a>(
+        &'a self,
+        user: &'a Username,
+        places: &Places,
+        tag: u64,
+        start: Instant,
+    ) -> Result<Reservation<'a>, Refused> {
+        loop {
+            match Reservation::make(self, user, places, tag) {
+                Err(Refused::Undecided) if start.elapsed() < PATIENCE => sleep(LOOK).await,
+                made => return made,
+            }
+        }
     }
 
     /// The end of a check from a place that was known when it began.

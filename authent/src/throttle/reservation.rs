@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Throttle;
 use super::config::{Places, ThrottleConfig};
-use super::failures::{Failures, Room};
+use super::failures::{Failures, Full, Room};
 use super::report::Scope;
 
 /// Guesses from one address that would wait this many times the longest delay
@@ -26,6 +26,8 @@ pub(super) struct Reservation<'a> {
     delay: Duration,
     /// When the answer may be told, should it be wrong.
     due: Instant,
+    /// Whether others from the address have to wait behind it.
+    in_line: bool,
     settled: bool,
 }
 
@@ -45,6 +47,9 @@ pub(super) enum Answer {
 pub(super) enum Refused {
     #[error("too many guesses from one address wait for their answer already")]
     Line,
+    /// Those that take the room are not known to be wrong yet.
+    #[error("too many other logins from one place wait for the user base")]
+    Undecided,
     #[error("{limit} distinct wrong passwords by this {scope} lately, which is the limit")]
     TooMany { scope: Scope, limit: usize },
 }
@@ -114,10 +119,13 @@ impl<'a> Reservation<'a> {
             let room = if limited { Room::UpTo(limit) } else { Room::Latest(config.kept(limit)) };
             move |failures: &mut Failures| failures.begin(tag, window, room)
         };
-        let full = |scope, limit| Refused::TooMany { scope, limit };
+        let full = |full: Full, scope, limit| match full.undecided {
+            true => Refused::Undecided,
+            false => Refused::TooMany { scope, limit },
+        };
         let (limit, network_limit) = (config.limit(), config.network_limit());
         let of_user = throttle.users.with(user, begin(limit));
-        let (user_count, new) = of_user.ok_or_else(|| full(Scope::User, limit))?;
+        let (user_count, new) = of_user.map_err(|room| full(room, Scope::User, limit))?;
         let mut made = Self {
             throttle,
             user,
@@ -127,21 +135,28 @@ impl<'a> Reservation<'a> {
             counts: Counts { user: user_count, address: 0, network: 0, new },
             delay: Duration::ZERO,
             due: Instant::now(),
+            in_line: false,
             settled: false,
         };
         if let Some(address) = places.address {
-            let Some((count, new)) = throttle.addresses.with(&address, begin(limit)) else {
-                made.undo();
-                return Err(full(Scope::Address, limit));
+            let (count, new) = match throttle.addresses.with(&address, begin(limit)) {
+                Ok(counted) => counted,
+                Err(room) => {
+                    made.undo();
+                    return Err(full(room, Scope::Address, limit));
+                }
             };
             made.places.address = places.address;
             made.counts.address = count;
             made.counts.new |= new;
         }
         if let Some(network) = places.network {
-            let Some((count, new)) = throttle.networks.with(&network, begin(network_limit)) else {
-                made.undo();
-                return Err(full(Scope::Network, network_limit));
+            let (count, new) = match throttle.networks.with(&network, begin(network_limit)) {
+                Ok(counted) => counted,
+                Err(room) => {
+                    made.undo();
+                    return Err(full(room, Scope::Network, network_limit));
+                }
             };
             made.places.network = places.network;
             made.counts.network = count;
@@ -162,20 +177,26 @@ impl<'a> Reservation<'a> {
         }
         let now = Instant::now();
         let latest = now + config.longest_delay * longest;
-        let delay = self.delay;
+        let (delay, tag) = (self.delay, self.tag);
         let due = self.throttle.addresses.with(&address, |failures| {
             let due = failures.line.map_or(now, |line| line.max(now)) + delay;
             if due > latest {
-                return None;
+                return Err(match failures.has_undecided_beside(tag) {
+                    true => Refused::Undecided,
+                    false => Refused::Line,
+                });
             }
             failures.line = Some(due);
-            Some(due)
+            Ok(due)
         });
         match due {
-            Some(due) => self.due = due,
+            Ok(due) => {
+                self.due = due;
+                self.in_line = true;
+            }
             // Who never refuses does not because of the line, either.
-            None if !config.refuses() => {}
-            None => return Err(Refused::Line),
+            Err(_) if !config.refuses() => {}
+            Err(refused) => return Err(refused),
         }
         Ok(())
     }
@@ -241,15 +262,13 @@ impl<'a> Reservation<'a> {
         }
     }
 
-    /// Gives the place in the line back, if nobody stands behind.
+    /// Gives back what is left of the place in the line: whoever was not wrong
+    /// keeps nobody waiting.
     fn leave_line(&self) {
-        let (Some(address), due, delay) = (self.places.address, self.due, self.delay) else {
-            return;
-        };
+        let Some(address) = self.places.address.filter(|_| self.in_line) else { return };
+        let left = self.due.saturating_duration_since(Instant::now()).min(self.delay);
         self.throttle.addresses.with_present(&address, |failures| {
-            if failures.line == Some(due) {
-                failures.line = due.checked_sub(delay);
-            }
+            failures.line = failures.line.and_then(|line| line.checked_sub(left));
         });
     }
 

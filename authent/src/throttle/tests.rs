@@ -1,5 +1,7 @@
 //! Guessers, owners, and a million attackers.
 
+mod slow_base;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -30,6 +30,18 @@ async fn a_user_who_was_changed_elsewhere_is_asked_about_at_once() {
     }
 }
 
+/// Where no mapping folds the names, as in a daemon.
+#[tokio::test(start_paused = true)]
+async fn a_user_is_forgotten_in_every_spelling_that_was_asked_for() {
+    let bench = Bench::new(&["s"], CacheConfig::default());
+    let spelled = || AuthRequest { user: name("BOB"), ..check("s", None) };
+    for (changed, asked) in [("ann", FROM_MEMORY), ("bob", FROM_SOURCE), ("Bob", FROM_SOURCE)] {
+        bench.ask(spelled()).await;
+        bench.cache.changed(&name(changed));
+        assert_eq!(bench.ask(spelled()).await, (YES, asked), "{changed}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_was_asked_for_before_the_change_is_not_remembered() {
     let rows = [
