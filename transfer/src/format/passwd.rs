@@ -74,17 +74,16 @@ fn read(number: u64, line: &[u8]) -> Entry {
             DROP_PATH => draft.drop_path(value),
             label => draft.info(label, value),
         }
-        match label {
-            "allow_nets" => {
-                draft.notes.push("allow_nets: here the user may log in from everywhere".to_owned())
-            }
+        let note = match label {
+            "allow_nets" => "allow_nets: here the user may log in from everywhere",
             "nologin" => {
                 let stored = draft.stored.take().unwrap_or_else(|| Secret::new([]));
                 draft.stored = Some(Secret::new([b"!", stored.expose()].concat()));
-                draft.notes.push("nologin: the account is locked here".to_owned());
+                "nologin: the account is locked here"
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        draft.notes.push(note.to_owned());
     }
     draft.finish()
 }
