@@ -72,7 +72,8 @@ fn an_export_replaces_files_and_nothing_else() {
     let ends = fs::OpenOptions::new().read(true).write(true).open(&pipe);
     let mut text = vec![0; USERS.len()];
     let name = pipe.display().to_string();
-    authent(&["export", "nwauth", &name, "--from", &from], "").success();
+    let said = authent(&["export", "nwauth", &name, "--from", &from], "").success();
+    assert!(said.err.contains("3 written"), "{}", said.err);
     assert!(fs::symlink_metadata(&pipe).expect("a pipe").file_type().is_fifo());
     ends.expect("a pipe").read_exact(&mut text).expect("all users");
     assert_eq!(String::from_utf8(text).as_deref(), Ok(USERS));
