@@ -133,10 +133,12 @@ pub enum RejectionKind {
 
 impl RejectionKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::BadInput,
+        Self::Disabled,
         Self::NotAllowed,
         Self::NotVerified,
+        Self::OnHold,
         Self::Throttled,
         Self::UnknownUser,
         Self::Unsupported,
@@ -160,6 +162,22 @@ impl RejectionKind {
             Self::Throttled => "throttled",
             Self::UnknownUser => "unknown-user",
             Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kind without one would be a fault of the server to a client of tcpauth.
+    #[test]
+    fn every_kind_of_no_is_known_by_its_id() {
+        use RejectionKind::{BadInput, Disabled, NotAllowed, NotVerified};
+        use RejectionKind::{OnHold, Throttled, UnknownUser, Unsupported};
+        let kinds = [BadInput, Disabled, NotAllowed, NotVerified];
+        for kind in kinds.into_iter().chain([OnHold, Throttled, UnknownUser, Unsupported]) {
+            assert_eq!(RejectionKind::from_id(kind.id()), Some(kind));
         }
     }
 }

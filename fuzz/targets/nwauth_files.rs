@@ -6,8 +6,8 @@ use std::cell::LazyCell;
 use std::fs;
 
 use dmail_backends::nwauth::{NwAuth, NwAuthConfig};
-use dmail_schemes::Scheme;
 use dmail_core::{AuthRequest, Authenticator, Origin, Search, SearchOutcome, Service, Verdict};
+use dmail_schemes::Scheme;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 

@@ -14,7 +14,7 @@
 //! | `{SSHA}`, `{SHA256}`, `{SMD5}` … | digests, as LDAP writes them | the RustCrypto digests |
 //! | `{CRYPT}`, `{ARGON2}`, `{BLF-CRYPT}` … | one of the above behind a tag | as above |
 //! | `*`, `{PLAIN}`, `{CLEAR}`, `{CLEARTEXT}` | clear text (`*`: later NWAuth versions) | a comparison |
-//! | nothing, or `!` | a locked account: no secret fits | – |
+//! | nothing, `*` or `{PLAIN}` with nothing behind it, or `!` | a locked account: no secret fits | – |
 //!
 //! Two rules hold for all of them. **Don't know is not no:** text that nobody
 //! here can judge, the old reversible NWAuth hash before all, is a
@@ -117,6 +117,7 @@ pub fn verify(stored: &str, secret: &Secret) -> Result<bool, SchemeError> {
     match Stored::recognise(stored)? {
         Stored::Argon(text) => argon::verify(text, secret),
         Stored::Bcrypt(text) => bcrypt::verify(text, secret),
+        Stored::Clear("") => Ok(false),
         Stored::Clear(text) => Ok(text.as_bytes().ct_eq(secret.expose()).into()),
         Stored::Crypt(kind, text) => libcrypt::verify(kind, text, secret),
         Stored::Digest(kind, base64) => digest::verify(kind, base64, secret),

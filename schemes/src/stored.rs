@@ -55,7 +55,10 @@ impl<'a> Stored<'a> {
             "SSHA512" => digest(Algorithm::Sha512, true),
             "CRYPT" | "DES-CRYPT" | "MD5-CRYPT" | "SHA256-CRYPT" | "SHA512-CRYPT" | "BLF-CRYPT"
             | "ARGON2" | "ARGON2I" | "ARGON2ID" => Self::crypt_text(rest),
-            _ => Err(SchemeError::Unknown { prefix: format!("{{{tag}}}") }),
+            _ if is_tag(tag) && !rest.is_empty() => {
+                Err(SchemeError::Unknown { prefix: format!("{{{tag}}}") })
+            }
+            _ => Err(SchemeError::OldNwauth),
         }
     }
 
@@ -96,4 +99,10 @@ impl<'a> Stored<'a> {
             _ => Err(SchemeError::OldNwauth),
         }
     }
+}
+
+/// Whether it may be named in a log: any other text in braces may be a secret.
+fn is_tag(tag: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
+    (1..=16).contains(&tag.len()) && tag.bytes().all(plain)
 }

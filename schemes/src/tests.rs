@@ -88,6 +88,9 @@ fn a_locked_account_accepts_nothing() {
         assert_eq!(verify(stored, &secret("geheim")), Ok(false), "{stored}");
         assert_eq!(clear_text(stored), None, "{stored}");
     }
+    for stored in ["", "!", "*", "{PLAIN}"] {
+        assert_eq!(verify(stored, &secret("")), Ok(false), "{stored}");
+    }
 }
 
 #[test]
@@ -100,6 +103,12 @@ fn what_cannot_be_judged_is_an_error_and_never_a_wrong_password() {
         ("geheim", SchemeError::OldNwauth),
         ("{oops", SchemeError::OldNwauth),
         ("{OTP}abc", unknown("{OTP}")),
+        ("{SCRAM-SHA-256}abc", unknown("{SCRAM-SHA-256}")),
+        // A tag of its own is no scheme, but may well be a password.
+        ("{hunter2}", SchemeError::OldNwauth),
+        ("{two words}x", SchemeError::OldNwauth),
+        ("{what somebody typed}", SchemeError::OldNwauth),
+        ("{correcthorsebattery}x", SchemeError::OldNwauth),
         ("$9$abc$def", unknown("$9$")),
         ("$apr1$saltsalt$abc", unknown("$apr1$")),
         ("$2b$05$short", malformed("bcrypt")),

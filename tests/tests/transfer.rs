@@ -2,8 +2,10 @@
 //! that are replaced at login.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 
 use dmail_tests::login::Way;
 use dmail_tests::program::{self, Said};
@@ -57,6 +59,29 @@ fn users_go_through_every_format_and_come_back_the_same() {
         let same = authent(&["diff", &base(&old), &to], "").success();
         assert_eq!(same.text(), "3 equal, 0 differ, 0 only in old, 0 only in new\n");
     }
+}
+
+#[test]
+fn an_export_replaces_files_and_nothing_else() {
+    let base_folder = folder(USERS);
+    let (pipe, link) = (base_folder.path().join("pipe"), base_folder.path().join("link"));
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("coreutils");
+    assert!(made.success());
+    let from = base(&base_folder);
+    // Open for both, so that nobody waits for the other end.
+    let ends = fs::OpenOptions::new().read(true).write(true).open(&pipe);
+    let mut text = vec![0; USERS.len()];
+    let name = pipe.display().to_string();
+    let said = authent(&["export", "nwauth", &name, "--from", &from], "").success();
+    assert!(said.err.contains("3 written"), "{}", said.err);
+    assert!(fs::symlink_metadata(&pipe).expect("a pipe").file_type().is_fifo());
+    ends.expect("a pipe").read_exact(&mut text).expect("all users");
+    assert_eq!(String::from_utf8(text).as_deref(), Ok(USERS));
+
+    std::os::unix::fs::symlink("elsewhere", &link).expect("a link");
+    let said = authent(&["export", "nwauth", &link.display().to_string(), "--from", &from], "");
+    assert!(said.err.contains("symbolic link"), "{}", said.err);
+    assert_ne!(said.code, Some(0));
 }
 
 #[test]

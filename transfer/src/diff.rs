@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Info, Origin, Service, Uid, Unavailable, Username, Verdict,
+    Account, AuthRequest, Authenticator, Info, Origin, RejectionKind, Service, Uid, Username,
+    Verdict,
 };
 use tokio::task::JoinHandle;
 
@@ -109,7 +110,8 @@ pub async fn diff(
     Ok(summary)
 }
 
-type Answer = Result<Option<Arc<Account>>, Unavailable>;
+/// The error says why nobody knows.
+type Answer = Result<Option<Arc<Account>>, String>;
 
 /// Asks both bases about all names, some at a time, and hands the answers on
 /// in the order of the names.
@@ -142,10 +144,16 @@ async fn each(
 
 async fn ask(base: &dyn Authenticator, user: &Username) -> Answer {
     let request = AuthRequest::lookup(user.clone(), Origin::local(Service::Admin));
-    Ok(match base.authenticate(&request).await? {
-        Verdict::Accepted(account) => Some(account),
-        Verdict::Rejected(_) => None,
-    })
+    use RejectionKind::{BadInput, NotVerified, UnknownUser};
+    match base.authenticate(&request).await {
+        Ok(Verdict::Accepted(account)) => Ok(Some(account)),
+        Ok(Verdict::Rejected(no)) => match no.kind {
+            BadInput | NotVerified | UnknownUser => Ok(None),
+            // It may well have the user.
+            _ => Err(no.text),
+        },
+        Err(unavailable) => Err(unavailable.to_string()),
+    }
 }
 
 fn judge((old, new): (Answer, Answer)) -> Option<Difference> {

@@ -67,6 +67,10 @@ async fn search(
         let Some(hit) = found.hits.first() else { return Ok(()) };
         // A module that does not know -from would go on forever.
         if first.as_ref() == Some(&hit.user) {
+            // But it has given all it has, if that was less than it was asked for.
+            if from < HITS {
+                return Ok(());
+            }
             let why = "its search gives the same users again".to_owned();
             return Err(TransferError::NoList { why });
         }
@@ -77,9 +81,8 @@ async fn search(
                 return Ok(());
             }
         }
-        if count < HITS {
-            return Ok(());
-        }
+        // Fewer than asked for need not be the last: some give out a few at a
+        // time, or leave out names that cannot be carried.
         from += count;
     }
 }

@@ -108,6 +108,11 @@ fn set(words: &mut Words) -> Result<Command, UsageError> {
     let secret = (password != "(NULL)").then(|| Secret::new(password.into_bytes()));
     let mut info = None;
     while let Some(word) = words.take() {
+        // As in the line protocol, nothing keeps what there is: a script whose
+        // variable is empty does not mean to take all fields away.
+        if word.trim().is_empty() {
+            continue;
+        }
         set_field(info.get_or_insert_default(), &word)?;
     }
     Ok(Command::Change(user, Action::Set { secret, info }))

@@ -3,7 +3,7 @@
 //! Every question looks at the file's size, times and identity, which takes a
 //! microsecond. A file that was written within the last moments is read again
 //! the next time too, for a second change in the same tick of the clock shows
-//! in none of them.
+//! in none of them; but whoever waited meanwhile takes what was read.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::record::Record;
 
@@ -27,7 +27,16 @@ const LOGGED_LINES: usize = 10;
 /// The file and what was last read of it.
 pub(super) struct UsersFile {
     path: PathBuf,
-    read: Mutex<Option<(Stamp, Arc<Users>)>>,
+    latest: Mutex<Option<Latest>>,
+}
+
+/// What was last read.
+struct Latest {
+    /// When that began.
+    at: Instant,
+    /// `None` if the file may have changed since without a trace.
+    stamp: Option<Stamp>,
+    users: Arc<Users>,
 }
 
 /// The users of the file at one moment.
@@ -70,7 +79,7 @@ impl Stamp {
 
 impl UsersFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, read: Mutex::new(None) }
+        Self { path, latest: Mutex::new(None) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -79,17 +88,25 @@ impl UsersFile {
 
     /// The users as they are now. Blocks.
     pub(super) fn users(&self) -> io::Result<Arc<Users>> {
+        self.users_at(Instant::now())
+    }
+
+    /// The users as they were at this moment or later.
+    fn users_at(&self, asked: Instant) -> io::Result<Arc<Users>> {
         // Whoever comes while the file is read waits for it here.
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Stamp::of(&fs::metadata(&self.path)?);
-        if let Some((stamp, users)) = &*read
-            && *stamp == now
-        {
-            return Ok(Arc::clone(users));
+        let mut read = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(read) = read.as_ref().filter(|read| read.at >= asked) {
+            return Ok(Arc::clone(&read.users));
         }
+        let now = Stamp::of(&fs::metadata(&self.path)?);
+        if let Some(read) = read.as_ref().filter(|read| read.stamp == Some(now)) {
+            return Ok(Arc::clone(&read.users));
+        }
+        let at = Instant::now();
         let (stamp, users) = self.load()?;
         let users = Arc::new(users);
-        *read = stamp.is_settled().then(|| (stamp, Arc::clone(&users)));
+        let stamp = stamp.is_settled().then_some(stamp);
+        *read = Some(Latest { at, stamp, users: Arc::clone(&users) });
         Ok(users)
     }
 
@@ -207,10 +224,23 @@ mod tests {
         let stamp = Stamp::of(&std::fs::metadata(&path).expect("a file"));
         assert!(!stamp.is_settled(), "it is new");
         let kept = Arc::new(Users::default());
-        *file.read.lock().expect("no panic") = Some((stamp, Arc::clone(&kept)));
+        let read = Latest { at: Instant::now(), stamp: Some(stamp), users: Arc::clone(&kept) };
+        *file.latest.lock().expect("no panic") = Some(read);
         assert!(Arc::ptr_eq(&file.users().expect("readable"), &kept));
         let old = Stamp { changed: (1_000_000, 0), ..stamp };
         assert!(old.is_settled());
+    }
+
+    #[test]
+    fn whoever_waited_while_a_new_file_was_read_does_not_read_it_again() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("users.dat");
+        std::fs::write(&path, "bob:x\n").expect("written");
+        let file = UsersFile::new(path);
+        let before = Instant::now();
+        let first = file.users_at(before).expect("readable");
+        assert!(Arc::ptr_eq(&first, &file.users_at(before).expect("readable")));
+        assert!(!Arc::ptr_eq(&first, &file.users().expect("readable")), "it is new");
     }
 
     proptest! {

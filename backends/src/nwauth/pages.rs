@@ -7,11 +7,14 @@
 //! that state is gone, because two walk at the same time, the user is looked
 //! up in the present one.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::StoreError;
 use super::base::Base;
 use super::directory::Directory;
+use super::journal::Entry;
 use super::listing::Snapshot;
 use super::record::{Line, Record, key};
 use super::scan::Scanner;
@@ -26,6 +29,9 @@ struct Walk {
     after: String,
     snapshot: Snapshot,
     place: Place,
+    /// Once the base is done: the keys of the changes that are still to come,
+    /// the next one last.
+    rest: Option<Vec<Box<str>>>,
 }
 
 /// Where the next page starts.
@@ -69,7 +75,7 @@ impl Pages {
 
 impl Walk {
     fn start(snapshot: Snapshot) -> Self {
-        Self { after: String::new(), snapshot, place: Place::Base(0) }
+        Self { after: String::new(), snapshot, place: Place::Base(0), rest: None }
     }
 
     /// Finds the place behind a user who was the last one of a page.
@@ -90,7 +96,7 @@ impl Walk {
             (_, None, Some(at)) => Place::Journal(Some(at)),
             _ => return Err(StoreError::Vanished { user: after }),
         };
-        Ok(Self { after, snapshot, place })
+        Ok(Self { after, snapshot, place, rest: None })
     }
 
     fn next(&mut self, directory: &Directory, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -151,24 +157,28 @@ impl Walk {
         users: &mut Vec<Record>,
     ) -> Result<(), StoreError> {
         let changes = &self.snapshot.changes;
-        let mut rest: Vec<_> =
-            changes.iter().filter(|(_, entry)| last.is_none_or(|last| entry.at > last)).collect();
-        rest.sort_unstable_by_key(|(_, entry)| entry.at);
-        for (key, entry) in rest {
-            if users.len() >= limit {
-                break;
-            }
+        let rest = self.rest.get_or_insert_with(|| keys_behind(changes, last));
+        while users.len() < limit
+            && let Some(key) = rest.pop()
+        {
             let in_base = match &self.snapshot.base {
-                Some(base) => base.locate(directory, key)?.is_some(),
+                Some(base) => base.locate(directory, &key)?.is_some(),
                 None => false,
             };
-            if let (Some(record), false) = (&entry.record, in_base) {
-                users.push(record.clone());
+            if !in_base {
+                users.extend(changes.get(&key).and_then(|entry| entry.record.clone()));
             }
-            self.place = Place::Journal(Some(entry.at));
         }
         Ok(())
     }
+}
+
+/// The keys of the changes behind the one at `last`, the next one last.
+fn keys_behind(changes: &HashMap<Box<str>, Entry>, last: Option<u64>) -> Vec<Box<str>> {
+    let mut rest: Vec<_> =
+        changes.iter().filter(|(_, entry)| last.is_none_or(|last| entry.at > last)).collect();
+    rest.sort_unstable_by_key(|(_, entry)| Reverse(entry.at));
+    rest.into_iter().map(|(key, _)| key.clone()).collect()
 }
 
 /// Where the line ends that starts at `offset`.

@@ -156,9 +156,11 @@ fn input(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
 }
 
 /// Where an export goes. A file gets its name when it is complete and on disk,
-/// so nobody takes half an export for a whole one.
+/// so nobody takes half an export for a whole one. What is there and is no file,
+/// a pipe or /dev/null, is written to and never replaced.
 enum Output {
     File(Arc<Path>, tempfile::NamedTempFile),
+    Special(Arc<Path>, File),
     Standard,
 }
 
@@ -166,6 +168,20 @@ impl Output {
     fn create(path: &Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
             return Ok(Self::Standard);
+        }
+        let present = std::fs::symlink_metadata(path).ok().map(|metadata| metadata.file_type());
+        match present {
+            Some(kind) if kind.is_symlink() || kind.is_dir() => {
+                let kind = if kind.is_dir() { "a folder" } else { "a symbolic link" };
+                let advice = "name the file itself, or - for standard output";
+                return Err(Failure::Usage(format!("{} is {kind}: {advice}", path.display())));
+            }
+            Some(kind) if !kind.is_file() => {
+                let opened = File::options().write(true).open(path);
+                let file = opened.map_err(Failure::file("cannot open", path))?;
+                return Ok(Self::Special(Arc::from(path), file));
+            }
+            _ => {}
         }
         let full = std::path::absolute(path).map_err(Failure::file("cannot find", path))?;
         let folder = full.parent().unwrap_or(Path::new("/"));
@@ -177,6 +193,7 @@ impl Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::File(_, file) => file.write_all(bytes),
+            Self::Special(_, file) => file.write_all(bytes),
             Self::Standard => io::stdout().write_all(bytes),
         }
     }
@@ -184,6 +201,9 @@ impl Output {
     fn keep(self) -> Result<(), Failure> {
         match self {
             Self::Standard => io::stdout().flush().map_err(Failure::other("standard output")),
+            Self::Special(path, mut file) => {
+                file.flush().map_err(Failure::file("cannot write", &path))
+            }
             Self::File(path, file) => {
                 file.as_file().sync_all().map_err(Failure::file("cannot write", &path))?;
                 let kept = file.persist(&path).map_err(|error| error.error);

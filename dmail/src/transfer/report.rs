@@ -69,13 +69,14 @@ pub(super) fn exported(summary: &export::Summary) -> ExitCode {
 }
 
 pub(super) fn difference(user: &Username, difference: &Difference) {
-    match difference {
-        Difference::OnlyOld => say(&format!("only in old: {user}")),
-        Difference::OnlyNew => say(&format!("only in new: {user}")),
-        Difference::Neither => say(&format!("in neither: {user}")),
-        Difference::Fields(fields) => say(&format!("differs: {user}: {}", fields.join("; "))),
-        Difference::Unanswered(why) => say(&format!("unknown: {user}: {why}")),
-    }
+    let text = match difference {
+        Difference::OnlyOld => format!("only in old: {user}"),
+        Difference::OnlyNew => format!("only in new: {user}"),
+        Difference::Neither => format!("in neither: {user}"),
+        Difference::Fields(fields) => format!("differs: {user}: {}", fields.join("; ")),
+        Difference::Unanswered(why) => format!("unknown: {user}: {why}"),
+    };
+    say(&one_line(&text));
 }
 
 pub(super) fn compared(summary: &diff::Summary) -> ExitCode {
@@ -104,7 +105,11 @@ fn exit_code(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// One event is one line, whatever a file had put into a name.
+/// Whatever somebody had put into a name or a path.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn line(event: &Event) -> String {
     let Event { line, user, kind } = event;
     let place = if *line == 0 { String::new() } else { format!("line {line}: ") };
@@ -118,6 +123,5 @@ fn line(event: &Event) -> String {
         EventKind::Note(note) => format!("note: {note}"),
     };
     let name = if user.is_empty() { String::new() } else { format!("{user}: ") };
-    let text = format!("{place}{name}{what}");
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    one_line(&format!("{place}{name}{what}"))
 }

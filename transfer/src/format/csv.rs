@@ -41,6 +41,9 @@ pub struct CsvReader {
     row: Row,
 }
 
+/// Most columns: each is compared with all others.
+const MAX_COLUMNS: usize = 10_000;
+
 impl CsvReader {
     /// For a file with these columns.
     #[must_use]
@@ -55,6 +58,9 @@ impl CsvReader {
         let mut row = Row::default();
         if row.take(line, separator) != State::Complete {
             return Err(bad("the header is one line, with the names of the columns".to_owned()));
+        }
+        if row.values.len() > MAX_COLUMNS {
+            return Err(bad("more than 10,000 columns".to_owned()));
         }
         let mut columns = Vec::new();
         for name in &row.values {
@@ -98,28 +104,30 @@ impl CsvReader {
             Column::Info(if label.is_empty() { "_".to_owned() } else { label })
         }
     }
+}
 
-    fn finish(&mut self, columns: &[Column]) -> Entry {
-        let row = std::mem::take(&mut self.row);
-        let mut draft = Draft::new(row.line);
-        if row.values.len() != columns.len() {
-            let (have, want) = (row.values.len(), columns.len());
-            draft.refuse(format!("the row has {have} values, the header {want}"));
-        }
-        for (column, value) in columns.iter().zip(&row.values) {
-            fill(&mut draft, column, value);
-        }
-        if draft.user.is_none() {
-            draft.refuse("no user name");
-        }
-        draft.finish()
+fn entry(row: &Row, columns: &[Column]) -> Entry {
+    let mut draft = Draft::new(row.line);
+    if row.values.len() != columns.len() {
+        let (have, want) = (row.values.len(), columns.len());
+        draft.refuse(format!("the row has {have} values, the header {want}"));
     }
+    for (column, value) in columns.iter().zip(&row.values) {
+        fill(&mut draft, column, value);
+    }
+    if draft.user.is_none() {
+        draft.refuse("no user name");
+    }
+    draft.finish()
 }
 
 fn fill(draft: &mut Draft, column: &Column, value: &[u8]) {
     match column {
         _ if value.is_empty() => {}
         Column::User => draft.name(value),
+        Column::Password | Column::ClearPassword if draft.stored.is_some() => {
+            draft.notes.push("only the first of its passwords is taken".to_owned());
+        }
         Column::Password => draft.stored = Some(Secret::new(value)),
         Column::ClearPassword => {
             draft.stored = Some(Secret::new([b"{PLAIN}", value].concat()));
@@ -144,34 +152,28 @@ impl Reader for CsvReader {
         number: u64,
         line: Result<&[u8], Overlong>,
     ) -> Result<Option<Entry>, BadFile> {
-        let Some((separator, columns)) = self.columns.clone() else {
-            let line = line.map_err(|error| BadFile { line: number, why: error.to_string() })?;
+        // It may have opened a quote, or closed one: where the next row begins
+        // is anybody's guess, and the middle of a value is not to become a user.
+        let lost = |error| BadFile { line: number, why: format!("{error}: rows cannot be told") };
+        let line = line.map_err(lost)?;
+        let Self { columns: Some((separator, columns)), row, .. } = self else {
             self.header(line)?;
             return Ok(None);
         };
-        if self.row.line == 0 {
-            self.row.line = number;
+        if row.line == 0 {
+            row.line = number;
         }
-        let started = self.row.line;
-        let line = match line {
-            Ok(line) => line,
-            Err(overlong) => {
-                self.row = Row::default();
-                return Ok(Some(Entry::refused(started, None, overlong.to_string())));
-            }
-        };
-        if line.is_empty() && !self.row.in_quotes {
-            self.row = Row::default();
+        if line.is_empty() && !row.in_quotes {
+            *row = Row::default();
             return Ok(None);
         }
-        Ok(match self.row.take(line, separator) {
-            State::Complete => Some(self.finish(&columns)),
-            State::Open => None,
-            State::Broken(why) => {
-                self.row = Row::default();
-                Some(Entry::refused(started, None, why))
-            }
-        })
+        let entry = match row.take(line, *separator) {
+            State::Complete => entry(row, columns),
+            State::Open => return Ok(None),
+            State::Broken(why) => Entry::refused(row.line, None, why),
+        };
+        *row = Row::default();
+        Ok(Some(entry))
     }
 
     fn end(&mut self) -> Result<Option<Entry>, BadFile> {
@@ -203,16 +205,20 @@ struct Row {
     value: Vec<u8>,
     in_quotes: bool,
     bytes: usize,
+    /// It is only read to its end.
+    too_long: bool,
 }
 
 impl Row {
     fn take(&mut self, line: &[u8], separator: u8) -> State {
         self.bytes += line.len() + 1;
-        if self.bytes > MAX_ENTRY {
-            return State::Broken(if self.in_quotes { UNCLOSED } else { "a row that is too long" });
+        if self.bytes > MAX_ENTRY && !self.too_long {
+            self.too_long = true;
+            self.values.zeroize();
+            self.value.truncate(1);
         }
         if self.in_quotes {
-            self.value.push(b'\n');
+            self.push(b'\n');
         }
         // A value was in quotes, which have closed.
         let mut closed = false;
@@ -221,25 +227,39 @@ impl Row {
             match byte {
                 b'"' if self.in_quotes && bytes.peek() == Some(&b'"') => {
                     bytes.next();
-                    self.value.push(b'"');
+                    self.push(b'"');
                 }
                 b'"' if self.in_quotes => (self.in_quotes, closed) = (false, true),
-                _ if self.in_quotes => self.value.push(byte),
+                _ if self.in_quotes => self.push(byte),
                 _ if byte == separator => {
-                    self.values.push(std::mem::take(&mut self.value));
+                    self.end_value();
                     closed = false;
                 }
                 _ if closed => return State::Broken("text behind a closing quote"),
                 b'"' if self.value.is_empty() => self.in_quotes = true,
                 b'"' => return State::Broken("a quote inside a value that has none around it"),
-                _ => self.value.push(byte),
+                _ => self.push(byte),
             }
         }
         if self.in_quotes {
             return State::Open;
         }
-        self.values.push(std::mem::take(&mut self.value));
-        State::Complete
+        self.end_value();
+        if self.too_long { State::Broken("a row that is too long") } else { State::Complete }
+    }
+
+    /// Of a row that is too long, only whether a value has begun is kept.
+    fn push(&mut self, byte: u8) {
+        if !self.too_long || self.value.is_empty() {
+            self.value.push(byte);
+        }
+    }
+
+    fn end_value(&mut self) {
+        let value = std::mem::take(&mut self.value);
+        if !self.too_long {
+            self.values.push(value);
+        }
     }
 }
 

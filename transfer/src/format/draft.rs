@@ -77,6 +77,9 @@ impl Draft {
             Ok(0) => None,
             Ok(number) => Some(Uid::Number(number)),
             Err(_) if text.is_empty() => None,
+            Err(_) if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+                return self.refuse(format!("the owner {text:?} is neither a name nor a number"));
+            }
             Err(_) => Some(Uid::Name(text.to_owned())),
         };
     }

@@ -9,9 +9,10 @@
 //! The fields gid, home and shell are the info fields of those names. Extra
 //! fields are separated by blanks, and there is no way to write a blank inside
 //! one; `userdb_` in front of a field keeps Dovecot's password check from
-//! taking it for a setting of its own.
+//! taking it for a setting of its own. Whom `nologin` keeps out there is locked
+//! here.
 
-use dmail_core::{DropPath, UserRecord};
+use dmail_core::{DropPath, Secret, UserRecord};
 
 use super::draft::{Draft, drop_bytes, owner_text};
 use super::{BadFile, Entry, Overlong, Reader, Writer, stored};
@@ -73,6 +74,16 @@ fn read(number: u64, line: &[u8]) -> Entry {
             DROP_PATH => draft.drop_path(value),
             label => draft.info(label, value),
         }
+        let note = match label {
+            "allow_nets" => "allow_nets: here the user may log in from everywhere",
+            "nologin" => {
+                let stored = draft.stored.take().unwrap_or_else(|| Secret::new([]));
+                draft.stored = Some(Secret::new([b"!", stored.expose()].concat()));
+                "nologin: the account is locked here"
+            }
+            _ => continue,
+        };
+        draft.notes.push(note.to_owned());
     }
     draft.finish()
 }

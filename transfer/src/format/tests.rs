@@ -93,7 +93,7 @@ fn a_passwd_file_is_read_as_dovecot_writes_it() {
         "2: bob $6$s$h config 1001 gid=\"100\" name=\"Bob Smith\" home=\"/home/bob\" \
          shell=\"/bin/sh\" quota=\"5M\" nopassword=\"yes\"",
         "3: ann {PLAIN}x config -",
-        "4: eve $6$s$h /srv/eve vmail allow_nets=\"10.0.0.0/8,::1\"",
+        "4: eve $6$s$h /srv/eve vmail allow_nets=\"10.0.0.0/8,::1\" (allow_nets: here the user may log in from everywhere)",
         "5: root - config - gid=\"0\" name=\"root\" home=\"/root\" shell=\"/bin/bash\" \
          (the password is in another file (x))",
         "7: sys !* config 1",
@@ -256,7 +256,6 @@ fn hostile_sizes_are_refused_and_the_next_user_is_read() {
     let rows = [
         (Format::PasswdFile, format!("bob:{long}\nann:!\n")),
         (Format::Nwauth, format!("bob:{long}\nann:!\n")),
-        (Format::Csv, format!("user,password\nbob,{long}\nann,!\n")),
         (Format::Ldif, format!("dn: x\nuid: bob\nx: {long}\n\ndn: y\nuid: ann\n")),
         (Format::Ldif, format!("uid: bob\n{}\nuid: ann\n", "x: y\n".repeat(MAX_ENTRY / 3))),
     ];
@@ -266,6 +265,60 @@ fn hostile_sizes_are_refused_and_the_next_user_is_read() {
         assert!(entries[0].contains("refused"), "{}", entries[0]);
         assert!(entries[1].contains("ann"), "{}", entries[1]);
     }
+}
+
+#[test]
+fn what_is_too_long_for_csv_begins_no_row() {
+    // A line of somebody's endless name looks like a user.
+    let long = format!("{}\n", "x".repeat(1000)).repeat(MAX_ENTRY / 1000 + 1);
+    let text = format!("user,name\nbob,\"{long}eve,\"\"E\"\"\nmax,M\n\"\nann,A\n");
+    let entries = shown(Format::Csv, &text);
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries[0], "2: ? refused: a row that is too long");
+    assert!(entries[1].contains("ann - config - name=\"A\""), "{}", entries[1]);
+    // And what was passed over may have opened a quote.
+    let text = format!("user,name\nbob,\"{}\neve,E\n\"\n", "x".repeat(MAX_LINE + 1));
+    let error = read(Format::Csv, text.as_bytes()).expect_err("rows cannot be told");
+    assert!(error.to_string().starts_with("line 2: a line of more than"), "{error}");
+}
+
+#[test]
+fn a_header_of_csv_is_bounded() {
+    let names: Vec<String> = (0..100_000).map(|n| format!("c{n}")).collect();
+    let error = read(Format::Csv, format!("user,{}\n", names.join(",")).as_bytes());
+    assert_eq!(error.expect_err("a header").to_string(), "line 1: more than 10,000 columns");
+}
+
+#[test]
+fn of_two_passwords_of_csv_the_first_is_taken() {
+    let text = "user,password,clear_password\nbob,$6$s$h,x\nann,,y\n";
+    let expected = [
+        "2: bob $6$s$h config - (only the first of its passwords is taken)",
+        "3: ann {PLAIN}y config -",
+    ];
+    assert_eq!(shown(Format::Csv, text), expected);
+}
+
+#[test]
+fn whom_dovecot_keeps_out_is_not_let_in() {
+    let text = "bob:{CRYPT}$6$s$h::::::nologin\nann:$6$s$h::::::allow_nets=192.0.2.0/24\n\
+                eve:$6$s$h::::::userdb_nologin=y\n";
+    let expected = [
+        "1: bob !$6$s$h config - nologin=\"yes\" (nologin: the account is locked here)",
+        "2: ann $6$s$h config - allow_nets=\"192.0.2.0/24\" \
+         (allow_nets: here the user may log in from everywhere)",
+        "3: eve $6$s$h config - nologin=\"y\"",
+    ];
+    assert_eq!(shown(Format::PasswdFile, text), expected);
+}
+
+#[test]
+fn an_owner_is_a_name_or_a_number() {
+    let text = "bob:!:-1\nann:!:5000000000\neve:!:4294967295\nmax:!:mail\n";
+    let entries = shown(Format::PasswdFile, text);
+    assert_eq!(entries[0], "1: bob refused: the owner \"-1\" is neither a name nor a number");
+    assert!(entries[1].contains("refused"), "{}", entries[1]);
+    assert_eq!(entries[3], "4: max ! config mail");
 }
 
 /// Users as bases have them: any info that is written and read back as it is.

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use dmail_backends::nwauth::{NwAuth, NwAuthConfig};
-use dmail_core::{AuthRequest, UnavailableKind, Verdict};
+use dmail_core::{
+    Account, AuthRequest, DropPath, Found, Hit, Info, Rejection, RejectionKind, Search,
+    SearchOutcome, UnavailableKind, Verdict,
+};
 use dmail_schemes::Scheme;
 use tempfile::TempDir;
 
@@ -174,4 +177,63 @@ async fn a_base_that_does_not_answer_is_no_base_without_users() {
     let options = Import { on_conflict: OnConflict::Skip, dry_run: false };
     let done = import(down, feed, options, &mut |_| {}).await;
     assert!(matches!(done, Err(TransferError::NoRecords)), "{done:?}");
+}
+
+/// A base that only searches and looks up, in its own way.
+struct Searched {
+    users: usize,
+    /// It gives out no more than this at a time.
+    most: usize,
+    /// It knows `-from`.
+    pages: bool,
+}
+
+#[async_trait]
+impl Authenticator for Searched {
+    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        Ok(match request.user.as_str() {
+            "user0" => Verdict::Rejected(Rejection::new(RejectionKind::Disabled, "closed")),
+            _ => Verdict::accepted(Account {
+                name: request.user.clone(),
+                drop: DropPath::Config,
+                uid: None,
+                info: Info::default(),
+            }),
+        })
+    }
+
+    async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
+        let from = if self.pages { search.from } else { 0 };
+        let max = search.max.unwrap_or(usize::MAX).min(self.most);
+        let hit = |n| {
+            let user = Username::parse(format!("user{n}").as_bytes()).expect("a name");
+            Hit { user, info: Info::default() }
+        };
+        let hits = (0..self.users).skip(from).take(max).map(hit).collect();
+        Ok(SearchOutcome::Found(Found { hits, scanned: self.users }))
+    }
+}
+
+#[tokio::test]
+async fn a_base_that_gives_out_few_users_at_a_time_is_read_to_its_end() {
+    let rows = [(7, 3, true), (6, 3, true), (7, 100, true), (7, 100, false), (0, 3, false)];
+    for (users, most, pages) in rows {
+        let base = || Arc::new(Searched { users, most, pages }) as Arc<dyn Authenticator>;
+        let done = diff::diff(base(), base(), None, &mut |_, _| {}).await.expect("a comparison");
+        let asked = done.equal + done.unanswered;
+        // Those of the second list who could not be asked about count again.
+        assert_eq!(done.equal, users.saturating_sub(1) as u64, "{users} {most} {pages}");
+        assert!(asked >= users as u64, "{users} {most} {pages}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_say_that_the_user_is_not_there() {
+    let closed: Arc<dyn Authenticator> = Arc::new(Searched { users: 1, most: 1, pages: true });
+    let (_folder, open) = base("user0:h:\n");
+    let names = feed::names_in("user0\n".as_bytes());
+    let mut said = Vec::new();
+    let mut report = |_: &Username, difference: &diff::Difference| said.push(difference.clone());
+    diff::diff(closed, open, Some(names), &mut report).await.expect("a comparison");
+    assert_eq!(said, [diff::Difference::Unanswered("old: closed".to_owned())]);
 }

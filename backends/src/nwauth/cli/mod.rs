@@ -156,6 +156,7 @@ mod tests {
                 "-path d set bob x",
                 "Once(Change(\"bob\", Set { secret: Some(Secret(hidden)), info: None }))",
             ),
+            ("-path d set bob (NULL) ", "Once(Change(\"bob\", Set { secret: None, info: None }))"),
             (
                 "-path d set bob (NULL) info=two~words a=\"1\"~b=\"2\"",
                 "Once(Change(\"bob\", Set { secret: None, info: Some(Info([(\"info\", \"two words\"), \
