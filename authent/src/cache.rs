@@ -36,8 +36,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Search, SearchOutcome,
-    Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, RejectionKind, Search,
+    SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::time::Instant;
 
@@ -216,7 +216,8 @@ impl Cache {
         error: Unavailable,
     ) -> Result<Verdict, Unavailable> {
         // An overloaded source is slowed down, not absent: whoever is served
-        // from memory then would never see a changed password under load.
+        // from memory then would never see a changed password under load. And a
+        // record that cannot be judged may hold a new password.
         let absent = matches!(
             error.kind,
             UnavailableKind::Dead | UnavailableKind::Fault | UnavailableKind::Timeout
@@ -269,7 +270,10 @@ impl Authenticator for Cache {
                 Ok(Verdict::Accepted(account))
             }
             Ok(Verdict::Rejected(rejection)) => {
-                self.reject(user, question.proof.as_ref());
+                let gone =
+                    matches!(rejection.kind, RejectionKind::UnknownUser | RejectionKind::Disabled);
+                // Whoever is gone has no other password, either.
+                self.reject(user, question.proof.as_ref().filter(|_| !gone));
                 Ok(Verdict::Rejected(rejection))
             }
             Err(error) => self.serve_grace(request, recall, error),

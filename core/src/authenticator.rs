@@ -152,6 +152,10 @@ pub enum UnavailableKind {
     Fault,
     /// Too many requests wait already, or this one waited too long.
     Overloaded,
+    /// The source answers, but what it holds of this user cannot be judged, for
+    /// instance a password in an unknown scheme. It may be a new one, so an
+    /// older answer is none.
+    Record,
     /// The server is going down.
     ShuttingDown,
     /// No answer within the deadline (`authent_timeout`).
@@ -160,8 +164,14 @@ pub enum UnavailableKind {
 
 impl UnavailableKind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Dead, Self::Fault, Self::Overloaded, Self::ShuttingDown, Self::Timeout];
+    pub const ALL: [Self; 6] = [
+        Self::Dead,
+        Self::Fault,
+        Self::Overloaded,
+        Self::Record,
+        Self::ShuttingDown,
+        Self::Timeout,
+    ];
 
     /// The reason id of the log: stable, one word.
     #[must_use]
@@ -170,6 +180,7 @@ impl UnavailableKind {
             Self::Dead => "source-down",
             Self::Fault => "source-fault",
             Self::Overloaded => "overloaded",
+            Self::Record => "record-unusable",
             Self::ShuttingDown => "shutting-down",
             Self::Timeout => "timeout",
         }

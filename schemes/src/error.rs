@@ -54,7 +54,7 @@ impl SchemeError {
     pub fn unavailable(&self, source: &str, user: &str) -> Unavailable {
         let kind = match self {
             Self::Machine { .. } => UnavailableKind::Dead,
-            _ => UnavailableKind::Fault,
+            _ => UnavailableKind::Record,
         };
         Unavailable::new(kind, format!("{source}: user {user}: {self}"))
     }

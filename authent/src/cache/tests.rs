@@ -54,6 +54,9 @@ impl Authenticator for Base {
                 let name = self.name.lock().expect("no panic").clone();
                 Verdict::accepted(Account::named(name.unwrap_or(request.user.clone())))
             }
+            false if passwords.is_empty() => {
+                Verdict::Rejected(Rejection::unknown_user(&request.user))
+            }
             false => Verdict::Rejected(Rejection::not_verified(&request.user)),
         })
     }
@@ -313,4 +316,27 @@ async fn no_two_users_share_an_answer() {
         let request = AuthRequest::check(user, Secret::new(*b"s"), Origin::local(Service::Pop3));
         assert_eq!(bench.ask(request).await, (NO, FROM_SOURCE), "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_judged_gets_no_grace() {
+    let bench = Bench::new(&["s"], CacheConfig::default());
+    bench.check("s").await;
+    tokio::time::advance(Duration::from_secs(600)).await;
+    bench.base.go_down(Some(UnavailableKind::Record));
+    assert_eq!(bench.check("s").await, (LATER, FROM_SOURCE), "it may hold a new password");
+    bench.base.go_down(Some(UnavailableKind::Dead));
+    assert_eq!(bench.check("s").await, (YES, FROM_SOURCE), "grace");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_gone_has_no_other_password_either() {
+    let bench = Bench::new(&["main", "app"], CacheConfig::default());
+    bench.check("main").await;
+    bench.check("app").await;
+    tokio::time::advance(Duration::from_secs(600)).await;
+    bench.base.change_to(&[]);
+    assert_eq!(bench.check("main").await, (NO, FROM_SOURCE));
+    bench.base.go_down(Some(UnavailableKind::Dead));
+    assert_eq!(bench.check("app").await, (LATER, FROM_SOURCE), "no grace for a deleted user");
 }

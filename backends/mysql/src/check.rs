@@ -151,7 +151,7 @@ impl Base {
     }
 
     pub(crate) fn fault(&self, user: &Username, what: &dyn std::fmt::Display) -> Unavailable {
-        Unavailable::new(UnavailableKind::Fault, format!("{SOURCE}: user {user}: {what}"))
+        Unavailable::new(UnavailableKind::Record, format!("{SOURCE}: user {user}: {what}"))
     }
 
     /// Stores the password anew, while the client is let in already.

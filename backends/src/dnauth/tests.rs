@@ -30,7 +30,7 @@ async fn check(base: &DnAuth, name: &str, password: &str) -> Result<bool, Unavai
 
 #[tokio::test]
 async fn passwords_are_judged_as_the_settings_say() {
-    use UnavailableKind::Fault;
+    use UnavailableKind::Record;
     let hash = dmail_schemes::hash(Scheme::Ssha256, &Secret::new(*b"opensesame")).expect("a hash");
     let users = format!(
         "clear:two words:Full\nhash:{hash}\nempty::Full\nstar:*x\nodd:$what$ever$x\n\
@@ -39,9 +39,9 @@ async fn passwords_are_judged_as_the_settings_say() {
     type Row<'a> = (&'a str, &'a str, [Result<bool, UnavailableKind>; 3]);
     // With `either`, `clear` and `hashed`.
     let rows: &[Row<'_>] = &[
-        ("clear", "two words", [Ok(true), Ok(true), Err(Fault)]),
-        ("CLEAR", "two words", [Ok(true), Ok(true), Err(Fault)]),
-        ("clear", "two", [Ok(false), Ok(false), Err(Fault)]),
+        ("clear", "two words", [Ok(true), Ok(true), Err(Record)]),
+        ("CLEAR", "two words", [Ok(true), Ok(true), Err(Record)]),
+        ("clear", "two", [Ok(false), Ok(false), Err(Record)]),
         ("hash", "opensesame", [Ok(true), Ok(false), Ok(true)]),
         ("hash", "guess", [Ok(false), Ok(false), Ok(false)]),
         ("hash", &hash, [Ok(false), Ok(true), Ok(false)]),
@@ -49,7 +49,7 @@ async fn passwords_are_judged_as_the_settings_say() {
         ("empty", "x", [Ok(false), Ok(false), Ok(false)]),
         ("star", "*x", [Ok(true), Ok(true), Ok(false)]),
         ("star", "x", [Ok(false), Ok(false), Ok(false)]),
-        ("odd", "x", [Err(Fault), Ok(false), Err(Fault)]),
+        ("odd", "x", [Err(Record), Ok(false), Err(Record)]),
         ("locked", "!secret", [Ok(true), Ok(true), Ok(false)]),
         ("des", "rasmuslerdorf", [Ok(false), Ok(false), Ok(true)]),
         ("nobody", "x", [Ok(false), Ok(false), Ok(false)]),

@@ -39,7 +39,7 @@ async fn ask(base: &NwAuth, user: &str, password: Option<&str>) -> String {
         }
         Ok(Verdict::Rejected(rejection)) => format!("-ERR {}", rejection.text),
         Err(unavailable) => {
-            assert_eq!(unavailable.kind, UnavailableKind::Fault);
+            assert_eq!(unavailable.kind, UnavailableKind::Record);
             format!("-DEAD {}", unavailable.detail)
         }
     }

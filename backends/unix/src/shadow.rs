@@ -33,7 +33,7 @@ pub(crate) fn find(user: &Username, account: User, today: c_long) -> Result<Judg
     let stored = nss::take_password(account);
     if *stored == "x" {
         let text = format!("shadow: there is no shadow entry for {user}, try `method pam`");
-        return Err(Unavailable::new(UnavailableKind::Fault, text));
+        return Err(Unavailable::new(UnavailableKind::Record, text));
     }
     Ok(Judged { stored: usable(stored), closed: None })
 }

@@ -180,7 +180,7 @@ async fn compare_knows_the_hashes_of_directories_and_says_so_if_not() {
     }
     assert_eq!(source.check("clear", "clear-secret").await, NOT_VERIFIED, "the * is a part of it");
     let trouble = source.trouble("strange", "secret").await;
-    assert_eq!(trouble.kind, UnavailableKind::Fault);
+    assert_eq!(trouble.kind, UnavailableKind::Record);
     let text = trouble.to_string();
     assert!(text.contains("strange") && text.contains("ldap_attr_password"), "{text}");
     assert!(!text.contains("frperg"), "{text}");

@@ -38,7 +38,7 @@ async fn every_scheme_is_verified_here() {
     store("locked", "!");
     for name in ["odd", "u1"] {
         let unavailable = check(&base, name, "geheim").await.expect_err(name);
-        assert_eq!(unavailable.kind, UnavailableKind::Fault);
+        assert_eq!(unavailable.kind, UnavailableKind::Record);
         assert!(unavailable.detail.contains(&format!("user {name}")), "{unavailable}");
         assert!(!unavailable.detail.contains("trurvz"), "{unavailable}");
     }

@@ -182,7 +182,7 @@ impl Passwords {
 
 fn fault(user: &str, why: &str) -> Unavailable {
     let detail = format!("{SOURCE}: user {user}: the password column {why}");
-    Unavailable::new(UnavailableKind::Fault, detail)
+    Unavailable::new(UnavailableKind::Record, detail)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ async fn the_setting_decides_what_a_text_means() {
         let right = passwords(*kind).verify("bob", stored_text, &secret).await;
         assert_eq!(right.as_ref().ok(), expected.as_ref(), "{kind:?} {stored:?}");
         if let Err(unavailable) = right {
-            assert_eq!(unavailable.kind, UnavailableKind::Fault);
+            assert_eq!(unavailable.kind, UnavailableKind::Record);
             assert!(unavailable.detail.contains("user bob"), "{unavailable}");
             assert!(!unavailable.detail.contains("mypass"), "{unavailable}");
         }
