@@ -133,10 +133,12 @@ pub enum RejectionKind {
 
 impl RejectionKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::BadInput,
+        Self::Disabled,
         Self::NotAllowed,
         Self::NotVerified,
+        Self::OnHold,
         Self::Throttled,
         Self::UnknownUser,
         Self::Unsupported,
@@ -161,5 +163,32 @@ impl RejectionKind {
             Self::UnknownUser => "unknown-user",
             Self::Unsupported => "unsupported",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_id() {
+        use RejectionKind as Kind;
+        // A kind that is added is missing here first: the match does not compile.
+        let number = |kind: Kind| match kind {
+            Kind::BadInput => 0,
+            Kind::Disabled => 1,
+            Kind::NotAllowed => 2,
+            Kind::NotVerified => 3,
+            Kind::OnHold => 4,
+            Kind::Throttled => 5,
+            Kind::UnknownUser => 6,
+            Kind::Unsupported => 7,
+        };
+        assert_eq!(Kind::ALL.map(number), [0, 1, 2, 3, 4, 5, 6, 7]);
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_id(kind.id()), Some(kind));
+        }
+        assert_eq!(Kind::from_id("account-on-hold"), Some(Kind::OnHold));
+        assert_eq!(Kind::from_id("because"), None);
     }
 }
