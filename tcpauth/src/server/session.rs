@@ -61,6 +61,8 @@ enum Phase {
 /// Why a session ended, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
+    #[error("a question was abandoned")]
+    Abandoned,
     #[error("the client closed the connection")]
     Closed,
     #[error("it was not reading")]
@@ -171,9 +173,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if !self.asked.is_empty()
             && let Poll::Ready(Some(answer)) = self.asked.poll_join_next(context)
         {
-            // A task that panicked has been reported; its question is one
-            // without an answer, which the client notices by its deadline.
-            return Poll::Ready(Ok(Event::Answer(answer.unwrap_or_default())));
+            // A task that panicked has been reported. Without its answer, the
+            // next one would be taken for it in the first version.
+            return Poll::Ready(answer.map(Event::Answer).map_err(|_| End::Abandoned));
         }
         if self.takes_lines() {
             match self.flow.poll_read(context)? {
@@ -258,6 +260,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if self.stopping && self.asked.is_empty() && silent > LAST_WORDS {
             return Err(End::Stopping);
         }
+        // A `ping` may be among the lines that are not read now. Without an
+        // answer to it, a slow user base would look like a dead daemon.
+        if matches!(self.phase, Phase::Second(_)) && !self.asked.is_empty() && !self.takes_lines() {
+            Push::Pong.write(self.flow.output());
+        }
         self.look_sooner();
         Ok(())
     }
@@ -332,7 +339,8 @@ fn greet(server: &Server, client: &Client, phase: &mut Phase, line: &[u8]) -> Ne
         }
     };
     let secret = server.config.secret.as_ref().filter(|_| !client.is_local());
-    let welcome = Welcome { nonce: rand::random(), prove: secret.is_some() };
+    let (prove, by_address) = (secret.is_some(), server.gateway.sees_address());
+    let welcome = Welcome { nonce: rand::random(), prove, by_address };
     match secret {
         Some(secret) => {
             let prover = Prover::new(secret, greeting.nonce, welcome.nonce);

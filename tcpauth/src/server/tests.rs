@@ -23,6 +23,10 @@ impl Authenticator for Base {
         if request.user.as_str() == "slow" {
             let _permit = self.gate.acquire().await.expect("never closed");
         }
+        if request.user.as_str() == "broken" {
+            tokio::task::yield_now().await;
+            unreachable!("this user base is broken");
+        }
         Ok(match &request.purpose {
             Purpose::Check(secret) if secret.expose() != b"s3cret" => {
                 Verdict::Rejected(Rejection::not_verified(&request.user))
@@ -154,6 +158,31 @@ async fn a_slow_question_holds_back_no_other() {
     assert!(client.ask("4 check bob % - - pop3").await.starts_with("4 no not-verified "));
     assert!(client.ask("5 lookup a%20b - - pop3").await.starts_with("5 no bad-input "));
     drop(client);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_reads_no_more_questions_still_says_that_it_is_there() {
+    let daemon = start(Config { outstanding: 1, ..config() });
+    let mut client = daemon.connect().await;
+    client.ask(&format!("dmail 2 heartbeat=1 nonce={NONCE}")).await;
+    client.say("1 check slow s3cret - - pop3\nping").await;
+    assert_eq!(client.hear().await, "pong", "by itself: the ping is not read");
+    assert_eq!(client.hear().await, "pong");
+    daemon.base.gate.add_permits(1);
+    while client.hear().await != "1 ok slow - - -" {}
+    assert_eq!(client.hear().await, "pong", "to the ping");
+    drop(client);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn no_answer_takes_the_place_of_one_that_was_lost() {
+    let daemon = start(config());
+    assert_eq!(daemon.talk("check broken s3cret\ncheck bob s3cret\n").await, "");
+    let mut client = daemon.greeted().await;
+    client.say("1 check broken s3cret - - pop3").await;
+    assert_eq!(client.hear().await, "", "closed, so that nobody waits for it");
     daemon.stop().await;
 }
 
