@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::hub::{Listening, Notice, Seat};
-use super::{Client, Server};
+use super::{Client, HANDSHAKE, Server};
 use crate::flow::Flow;
 use crate::wire::{
     self, ClientLine, Fault, Greeting, Malformed, Prover, Push, Question, Side, Welcome,
@@ -105,7 +105,11 @@ pub(super) struct Session<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     pub(super) fn new(server: Arc<Server>, client: Client, stream: S) -> Self {
-        let patience = server.config.idle;
+        // Who has proved nothing yet does not hold a place for long.
+        let patience = match server.answers_first_version(&client) {
+            true => server.config.idle,
+            false => server.config.idle.min(HANDSHAKE),
+        };
         Self {
             seat: server.hub.seat(),
             client,
@@ -359,7 +363,7 @@ fn first_version(
     phase: &mut Phase,
     line: Result<&[u8], LineFault>,
 ) -> Next {
-    if !server.config.plain || (server.config.secret.is_some() && !client.is_local()) {
+    if !server.answers_first_version(client) {
         *phase = Phase::Over;
         return Next::Say("-DEAD this daemon takes clients of its second version only\n".into());
     }

@@ -284,6 +284,19 @@ async fn a_daemon_that_stops_says_so_and_answers_what_it_was_asked() {
 }
 
 #[tokio::test]
+async fn who_proves_nothing_is_not_waited_for_as_long_as_a_client() {
+    let secret = Some(Secret::new(*b"between us"));
+    let daemon = start(Config { secret, idle: Duration::from_secs(3600), ..config() });
+    let silent = tokio::time::timeout(Duration::from_secs(25), daemon.talk(""));
+    let greeting = format!("dmail 2 heartbeat=3600 nonce={NONCE}\n");
+    let unproved = tokio::time::timeout(Duration::from_secs(25), daemon.talk(&greeting));
+    let (silent, unproved) = tokio::join!(silent, unproved);
+    assert_eq!(silent.expect("closed in time"), "");
+    assert!(unproved.expect("closed in time").ends_with(" prove\n"));
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_is_not_heard_of_is_closed() {
     let daemon = start(Config { idle: Duration::from_millis(300), ..config() });
     let mut client = daemon.connect().await;
