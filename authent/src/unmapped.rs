@@ -25,17 +25,18 @@ pub struct Unmapped {
     cache: Arc<Cache>,
     /// Who hears of changes first, and tells them.
     flight: Arc<Flight>,
+    source: Arc<dyn Authenticator>,
 }
 
 impl Unmapped {
     /// Stacks the layers upon `source`.
     #[must_use]
     pub fn new(source: Arc<dyn Authenticator>, config: CacheConfig) -> Arc<Self> {
-        let flight = Arc::new(Flight::new(source, config.by_address));
+        let flight = Arc::new(Flight::new(Arc::clone(&source), config.by_address));
         let cache = Arc::new(Cache::new(Arc::clone(&flight) as _, config));
         let watcher: Weak<Cache> = Arc::downgrade(&cache);
         flight.watch(watcher);
-        Arc::new(Self { cache, flight })
+        Arc::new(Self { cache, flight, source })
     }
 
     /// Forgets a user who was changed elsewhere; nobody is told.
@@ -69,5 +70,13 @@ impl Authenticator for Unmapped {
     /// has forgotten the user.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.flight.watch(watcher);
+    }
+
+    fn sees_address(&self) -> bool {
+        self.source.sees_address()
+    }
+
+    async fn close(&self) {
+        self.source.close().await;
     }
 }

@@ -141,12 +141,13 @@ async fn daemon(settings: DaemonSettings) -> Result<ExitCode, Failure> {
         }
     }
     tracing::info!(sessions = shutdown.sessions(), "asked to stop, answering what was asked");
+    // Now, and not at the end: a new daemon may have put its own there by then.
+    remove_sockets(&settings);
     let cut_off = tokio::select! {
         left = shutdown.drain(settings.listen.drain_timeout) => left,
         // Whoever asks twice is in a hurry.
         _ = interrupt.recv() => shutdown.sessions(),
     };
-    remove_sockets(&settings);
     drop(peers);
     source.shutdown().await;
     tracing::info!(cut_off, "stopped");
@@ -351,7 +352,9 @@ impl Watcher for Heard {
         self.server.heard_of(user);
     }
 
+    /// Our clients may know only us.
     fn lost_track(&self) {
         self.gateway.forget_all();
+        self.server.lost_track();
     }
 }

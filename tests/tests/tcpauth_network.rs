@@ -51,6 +51,7 @@ impl Node {
     fn asking(network: &Network, machine: usize, servers: Vec<Endpoint>) -> Self {
         let machine = network.machine(machine);
         let config = ClientConfig {
+            by_address: true,
             servers,
             versions: Versions::Any,
             timeout: Duration::from_secs(5),

@@ -77,8 +77,10 @@ impl Base {
         let stored = match &record.stored {
             None => Zeroizing::new(LOCKED.to_owned()),
             Some(stored) => {
-                let text = Zeroizing::new(String::from_utf8_lossy(stored.expose()).into_owned());
-                match self.passwords.imported(&text) {
+                let Ok(text) = std::str::from_utf8(stored.expose()) else {
+                    return Ok(bad_input("the stored password is not UTF-8"));
+                };
+                match self.passwords.imported(text) {
                     Ok(stored) => stored,
                     Err(why) => return Ok(bad_input(why)),
                 }

@@ -82,7 +82,8 @@ impl Found {
     /// Reads a row.
     pub(crate) fn read(layout: &Layout, mut row: Vec<Option<Value>>) -> Result<Self, BadValue> {
         // First of all, so that it is wiped whatever follows.
-        let stored = layout.password.and_then(|at| row.get_mut(at)?.take()).and_then(secret_text);
+        let stored = layout.password.and_then(|at| row.get_mut(at)?.take());
+        let stored = stored.map(secret_text).transpose()?.flatten();
         let name = name_of(layout, &row).ok_or(BadValue("username", "text"))?;
         let value = |at: Option<usize>| text(row.get(at?)?.as_ref()?);
         let drop = drop_path(value(layout.maildrop))?;
@@ -128,14 +129,16 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     })
 }
 
-/// A stored password; text that is not UTF-8 is in no known scheme.
-fn secret_text(value: Value) -> Option<Zeroizing<String>> {
+/// A stored password; `None` for NULL. Bytes that are no text are not replaced:
+/// what stands for them would be a part of a password in clear text.
+fn secret_text(value: Value) -> Result<Option<Zeroizing<String>>, BadValue> {
     match value {
         Value::Bytes(bytes) => {
             let bytes = Zeroizing::new(bytes);
-            Some(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
+            let text = std::str::from_utf8(&bytes).map_err(|_| BadValue("password", "text"))?;
+            Ok(Some(Zeroizing::new(text.to_owned())))
         }
-        other => text(&other).map(Zeroizing::new),
+        other => Ok(text(&other).map(Zeroizing::new)),
     }
 }
 
@@ -228,6 +231,20 @@ mod tests {
         assert_eq!(rows_for("strasse", true, &["Strasse", "strasse"]), ["strasse"]);
         assert_eq!(rows_for("bob", true, &["Bob", "BOB"]).len(), 2);
         assert!(rows_for("\u{e4}", true, &["\u{c4}"]).is_empty());
+    }
+
+    #[test]
+    fn a_password_that_is_no_text_is_nobodys() {
+        let layout = Layout { password: Some(1), ..Layout::default() };
+        let found = |password: &[u8]| {
+            let values = [b"bob".as_slice(), password];
+            let row = values.map(|value| Some(Value::Bytes(value.to_vec())));
+            Found::read(&layout, row.to_vec()).map(|found| found.stored)
+        };
+        let stored = found("gr\u{fc}n".as_bytes()).expect("text").expect("there");
+        assert_eq!(*stored, "gr\u{fc}n");
+        // Else U+FFFD would be right for each of the bytes that are not text.
+        assert_eq!(found(b"gr\xfcn").expect_err("no text"), BadValue("password", "text"));
     }
 
     #[test]

@@ -68,7 +68,10 @@ impl Store<'_> {
                 columns.extend(self.assignments());
                 let name = Value::from(row.as_deref().unwrap_or(&self.name.whole));
                 let values = std::iter::once(name).chain(self.values()).collect();
-                connection.execute(&self.table.insert(&columns, self.replace), values).await?
+                // Without a row of exactly this name, REPLACE would remove that
+                // of a user whose name the collation takes for the same.
+                let replace = self.replace && row.is_some();
+                connection.execute(&self.table.insert(&columns, replace), values).await?
             }
         };
         Ok(if found > 0 { Stored::Done } else { Stored::Nobody })

@@ -131,13 +131,19 @@ impl Channel {
         pushed: impl Fn(Push),
     ) -> Ended {
         let ended = self.run(&mut lines, heartbeat, pushed).await;
+        self.close();
+        ended
+    }
+
+    /// Takes no more questions; those that are under way are lost.
+    pub(super) fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
         state.unsent.fill(0);
+        state.unsent.clear();
         let abandoned = std::mem::take(&mut state.waiting);
         drop(state);
         drop(abandoned);
-        ended
     }
 
     async fn run(&self, lines: &mut Lines, heartbeat: Duration, pushed: impl Fn(Push)) -> Ended {

@@ -87,6 +87,9 @@ pub struct ClientConfig {
     pub tls: Option<TlsConfig>,
     /// What both sides prove to know.
     pub secret: Option<Secret>,
+    /// Whether the daemons may decide by the address of the user's client. If
+    /// not, one that says that it does is not asked.
+    pub by_address: bool,
     /// Whether this is a daemon that listens to others of its kind.
     pub peer: bool,
 }

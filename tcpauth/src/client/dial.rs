@@ -26,6 +26,8 @@ pub(super) enum Dialed {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DialError {
+    #[error("it decides by the address of the user's client, and by_address false is set here")]
+    ByAddress,
     #[error(transparent)]
     Greeting(#[from] GreetingError),
     #[error("{0}")]
@@ -87,6 +89,10 @@ async fn greet(
     let greeting = Greeting { version: VERSION, heartbeat, nonce: rand::random(), peer };
     let answer = lines::exchange(&mut lines, greeting.line().as_bytes()).await?;
     let welcome = Welcome::parse(&answer)?;
+    // A daemon that only listens asks nothing, so it remembers nothing wrong.
+    if welcome.by_address && !config.by_address && !config.peer {
+        return Err(DialError::ByAddress);
+    }
     match (&config.secret, welcome.prove) {
         (None, false) => Ok(lines),
         (None, true) => Err(DialError::NoSecret),

@@ -105,6 +105,14 @@ impl Link {
         }
     }
 
+    /// Takes the link down for good, after [`run`](Self::run) was ended.
+    pub(super) fn close(&self) {
+        let down = State::Down(Instant::now(), "closed".into());
+        if let State::Second(channel) = self.state.send_replace(down) {
+            channel.close();
+        }
+    }
+
     /// Keeps the link up. Ends only by being dropped.
     pub(super) async fn run(self: Arc<Self>) {
         let mut pause = FIRST_PAUSE;

@@ -19,7 +19,8 @@ mod plain;
 mod translate;
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,8 +42,9 @@ pub struct Client {
     config: Arc<ClientConfig>,
     links: Vec<Arc<Link>>,
     watchers: Arc<Watchers>,
-    /// Ends with the client.
-    _tasks: JoinSet<()>,
+    /// End with the client.
+    tasks: Mutex<JoinSet<()>>,
+    closed: AtomicBool,
 }
 
 /// What one daemon makes of a question.
@@ -69,11 +71,16 @@ impl Client {
             tasks.spawn(Arc::clone(link).run());
         }
         tasks.spawn(recheck(links.clone(), Arc::clone(&watchers), config.recheck_after));
-        Self { config, links, watchers, _tasks: tasks }
+        let (tasks, closed) = (Mutex::new(tasks), AtomicBool::new(false));
+        Self { config, links, watchers, tasks, closed }
     }
 
     /// Asks the daemons, one after the other, within the deadline.
     async fn ask(&self, question: Question) -> Result<Reply, Unavailable> {
+        if self.closed.load(Ordering::SeqCst) {
+            let why = "the connections to the tcpauth daemons are closed";
+            return Err(Unavailable::new(UnavailableKind::ShuttingDown, why));
+        }
         let deadline = Instant::now() + self.config.timeout;
         match self.round(&question, deadline).await {
             Err(tried) if tried.retry => {
@@ -220,6 +227,20 @@ impl Authenticator for Client {
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.watchers.add(watcher);
+    }
+
+    /// A daemon may be in front of any user base, and is not asked yet when
+    /// this has to be known: so the settings say it.
+    fn sees_address(&self) -> bool {
+        self.config.by_address
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let mut tasks =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+        self.links.iter().for_each(|link| link.close());
     }
 }
 

@@ -2,7 +2,9 @@
 //! a time. One on which anything is odd is closed, so that a late answer has
 //! no reader.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::{fmt, io};
 
 use dmail_authent::line::{DataLine, Fault, NotCarriable, Reply, ReplyLine, Request};
@@ -48,6 +50,25 @@ impl Plain {
         Self { server, config, idle: Mutex::new(vec![first]), places }
     }
 
+    /// Whether questions say where the user's client is.
+    pub(super) fn tells_address(&self) -> bool {
+        self.config.by_address
+    }
+
+    /// A connection that waits for a question. One on which something arrived
+    /// meanwhile is closed: an end, or words that would be taken for the answer
+    /// to the next question.
+    async fn waiting(&self) -> Option<Lines> {
+        loop {
+            let lines = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut lines = lines?;
+            let arrived = poll_fn(|context| Poll::Ready(lines.poll_read(context).is_ready()));
+            if !arrived.await {
+                return Some(lines);
+            }
+        }
+    }
+
     /// Asks, and waits for the last line of the answer and the data before it.
     /// Cancelling it closes the connection.
     pub(super) async fn ask(
@@ -57,8 +78,7 @@ impl Plain {
         let mut line = Vec::new();
         request.write(&mut line, self.config.quoting)?;
         let _place = self.places.acquire().await.expect("it is never closed");
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let answer = match idle {
+        let answer = match self.waiting().await {
             // The daemon may have closed it while nobody looked.
             Some(lines) => match self.exchange(lines, &line).await {
                 Err(PlainError::Lost(_)) if !is_change(request) => self.anew(&line).await,

@@ -1,7 +1,7 @@
 //! The client against the daemon, and against daemons that misbehave.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dmail_authent::line::Quoting;
 use dmail_core::{
@@ -20,6 +20,7 @@ struct Base {
     password: Mutex<Vec<u8>>,
     gate: Semaphore,
     asked: AtomicUsize,
+    by_address: AtomicBool,
 }
 
 #[async_trait]
@@ -30,6 +31,10 @@ impl Authenticator for Base {
             "slow" => drop(self.gate.acquire().await.expect("never closed")),
             "down" => return Err(Unavailable::new(UnavailableKind::Overloaded, "no room")),
             "nobody" => return Ok(Verdict::Rejected(Rejection::unknown_user(&request.user))),
+            "held" => {
+                let held = Rejection::new(RejectionKind::OnHold, "mailstatus hold");
+                return Ok(Verdict::Rejected(held.telling("this account is on hold")));
+            }
             _ => {}
         }
         Ok(match &request.purpose {
@@ -54,6 +59,10 @@ impl Authenticator for Base {
         let hits = ["ann", "bob"].map(hit).into_iter().take(search.max.unwrap_or(9)).collect();
         Ok(SearchOutcome::Found(dmail_core::Found { hits, scanned: 7 }))
     }
+
+    fn sees_address(&self) -> bool {
+        self.by_address.load(Ordering::SeqCst)
+    }
 }
 
 struct Daemon {
@@ -71,6 +80,7 @@ impl Daemon {
             password: Mutex::new(b"old".to_vec()),
             gate: Semaphore::new(0),
             asked: AtomicUsize::new(0),
+            by_address: AtomicBool::new(false),
         });
         let config = Config {
             allow: Arc::new(|_| true),
@@ -147,6 +157,7 @@ fn config(servers: &[std::net::SocketAddr]) -> ClientConfig {
         connect_timeout: Duration::from_secs(1),
         heartbeat: Duration::from_secs(1),
         recheck_after: Duration::from_secs(60),
+        by_address: true,
         outstanding: 1000,
         plain_connections: 2,
         quoting: Quoting::default(),
@@ -400,4 +411,111 @@ async fn a_daemon_that_is_silent_is_given_up() {
     assert!(is_accepted(&client.authenticate(&check("bob", b"old")).await));
     drop(client);
     second.stop().await;
+}
+
+#[tokio::test]
+async fn why_an_account_cannot_be_used_arrives_with_its_kind() {
+    let daemon = Daemon::start("127.0.0.1:0", None);
+    let client = Client::start(config(&[daemon.address]));
+    let held = Rejection::new(RejectionKind::OnHold, "mailstatus hold");
+    let held = held.telling("this account is on hold");
+    let verdict = client.authenticate(&check("held", b"old")).await;
+    assert_eq!(verdict, Ok(Verdict::Rejected(held)));
+    drop(client);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn who_remembers_answers_for_all_addresses_does_not_ask_a_daemon_that_decides_by_them() {
+    let daemon = Daemon::start("127.0.0.1:0", None);
+    daemon.base.by_address.store(true, Ordering::SeqCst);
+    let careless = ClientConfig { by_address: false, ..config(&[daemon.address]) };
+    let client = Client::start(careless.clone());
+    assert!(!client.sees_address());
+    let error = client.authenticate(&check("bob", b"old")).await.expect_err("no verdict");
+    assert!(error.detail.contains("by_address false"), "{error}");
+    assert_eq!(daemon.base.asked.load(Ordering::SeqCst), 0);
+    // It may listen to it, as another daemon.
+    let peer = Client::start(ClientConfig { peer: true, ..careless });
+    assert!(is_accepted(&peer.authenticate(&check("bob", b"old")).await));
+    let careful = Client::start(config(&[daemon.address]));
+    assert!(careful.sees_address());
+    assert!(is_accepted(&careful.authenticate(&check("bob", b"old")).await));
+    drop((client, peer, careful));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_closed_keeps_nobody_waiting() {
+    let daemon = Daemon::start("127.0.0.1:0", None);
+    let config = ClientConfig { timeout: Duration::from_secs(60), ..config(&[daemon.address]) };
+    let client = Arc::new(Client::start(config));
+    let slow = tokio::spawn({
+        let client = Arc::clone(&client);
+        async move { client.authenticate(&check("slow", b"old")).await }
+    });
+    while daemon.base.asked.load(Ordering::SeqCst) == 0 {
+        sleep(Duration::from_millis(2)).await;
+    }
+    client.close().await;
+    let lost = tokio::time::timeout(Duration::from_secs(10), slow).await.expect("in time");
+    lost.expect("no panic").expect_err("nobody knows");
+    let late = client.authenticate(&check("bob", b"old")).await.expect_err("too late");
+    assert_eq!(late.kind, UnavailableKind::ShuttingDown);
+    daemon.base.gate.add_permits(1);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_old_daemon_said_unasked_is_not_the_answer_to_the_next_question() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let (said, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            while let Ok(1..) = stream.read_line(&mut line).await {
+                stream.write_all(b"+OK bob config\n").await.expect("it reads");
+                stream.flush().await.expect("it reads");
+                line.clear();
+                sleep(Duration::from_millis(20)).await;
+                // As a daemon that has enough of an idle client.
+                stream.write_all(b"-ERR idle for too long\n").await.expect("it reads");
+                said.send(()).expect("the test runs");
+            }
+        }
+    });
+    let mut config = config(&[address]);
+    config.versions = Versions::First;
+    config.heartbeat = Duration::from_secs(60);
+    let client = Client::start(config);
+    for _ in 0..3 {
+        let verdict = client.authenticate(&check("bob", b"old")).await;
+        assert!(is_accepted(&verdict), "{verdict:?}");
+        hears.recv().await.expect("it said so");
+        // Until it has arrived here.
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_with_too_many_questions_is_overloaded_and_not_absent() {
+    let daemon = Daemon::start("127.0.0.1:0", None);
+    let config = ClientConfig { outstanding: 1, ..config(&[daemon.address]) };
+    let client = Arc::new(Client::start(config));
+    let slow = tokio::spawn({
+        let client = Arc::clone(&client);
+        async move { client.authenticate(&check("slow", b"old")).await }
+    });
+    while daemon.base.asked.load(Ordering::SeqCst) == 0 {
+        sleep(Duration::from_millis(2)).await;
+    }
+    let error = client.authenticate(&check("bob", b"old")).await.expect_err("no room");
+    assert_eq!(error.kind, UnavailableKind::Overloaded);
+    daemon.base.gate.add_permits(1);
+    assert!(is_accepted(&slow.await.expect("no panic")));
+    drop(client);
+    daemon.stop().await;
 }

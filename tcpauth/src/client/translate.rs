@@ -23,7 +23,11 @@ pub(super) async fn second(channel: &Channel, question: &Question) -> Attempt {
     match channel.ask(question).await {
         Ok((hits, answer)) => of_answer(question, hits, answer),
         Err(AskError::TooLong(error)) => Attempt::Answered(refused(question, error.to_string())),
-        Err(error @ (AskError::Busy | AskError::Closed)) => Attempt::NotAsked(error.to_string()),
+        Err(error @ AskError::Closed) => Attempt::NotAsked(error.to_string()),
+        // It is there: memory must not stand in for it as for one that is not.
+        Err(error @ AskError::Busy) => {
+            Attempt::Dead(Unavailable::new(UnavailableKind::Overloaded, error.to_string()))
+        }
         Err(error @ AskError::Lost) => Attempt::Lost(error.to_string()),
     }
 }
@@ -47,7 +51,7 @@ fn of_answer(question: &Question, hits: Vec<Hit>, answer: Answer) -> Attempt {
 
 /// Asks a daemon of the first version.
 pub(super) async fn plain(plain: &Plain, question: &Question) -> Attempt {
-    match plain.ask(&request(question)).await {
+    match plain.ask(&request(question, plain.tells_address())).await {
         Ok((data, reply)) => of_reply(question, &data, reply),
         Err(PlainError::NotCarriable(error)) => {
             Attempt::Answered(refused(question, error.to_string()))
@@ -59,10 +63,13 @@ pub(super) async fn plain(plain: &Plain, question: &Question) -> Attempt {
 }
 
 /// The question as a line of the first version.
-fn request(question: &Question) -> Request {
+fn request(question: &Question, tells_address: bool) -> Request {
     match question.clone() {
         Question::Authenticate(AuthRequest { user, purpose, origin, .. }) => match purpose {
-            Purpose::Check(secret) => Request::Check { user, secret, client: origin.client },
+            Purpose::Check(secret) => {
+                let client = origin.client.filter(|_| tells_address);
+                Request::Check { user, secret, client }
+            }
             Purpose::Lookup => Request::Lookup { user },
         },
         Question::Change(Change { user, action, .. }) => match action {

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::hub::{Listening, Notice, Seat};
-use super::{Client, Server};
+use super::{Client, HANDSHAKE, Server};
 use crate::flow::Flow;
 use crate::wire::{
     self, ClientLine, Fault, Greeting, Malformed, Prover, Push, Question, Side, Welcome,
@@ -61,6 +61,8 @@ enum Phase {
 /// Why a session ended, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
+    #[error("a question was abandoned")]
+    Abandoned,
     #[error("the client closed the connection")]
     Closed,
     #[error("it was not reading")]
@@ -103,7 +105,11 @@ pub(super) struct Session<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     pub(super) fn new(server: Arc<Server>, client: Client, stream: S) -> Self {
-        let patience = server.config.idle;
+        // Who has proved nothing yet does not hold a place for long.
+        let patience = match server.answers_first_version(&client) {
+            true => server.config.idle,
+            false => server.config.idle.min(HANDSHAKE),
+        };
         Self {
             seat: server.hub.seat(),
             client,
@@ -171,9 +177,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if !self.asked.is_empty()
             && let Poll::Ready(Some(answer)) = self.asked.poll_join_next(context)
         {
-            // A task that panicked has been reported; its question is one
-            // without an answer, which the client notices by its deadline.
-            return Poll::Ready(Ok(Event::Answer(answer.unwrap_or_default())));
+            // A task that panicked has been reported. Without its answer, the
+            // next one would be taken for it in the first version.
+            return Poll::Ready(answer.map(Event::Answer).map_err(|_| End::Abandoned));
         }
         if self.takes_lines() {
             match self.flow.poll_read(context)? {
@@ -258,6 +264,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if self.stopping && self.asked.is_empty() && silent > LAST_WORDS {
             return Err(End::Stopping);
         }
+        // A `ping` may be among the lines that are not read now. Without an
+        // answer to it, a slow user base would look like a dead daemon.
+        if matches!(self.phase, Phase::Second(_)) && !self.asked.is_empty() && !self.takes_lines() {
+            Push::Pong.write(self.flow.output());
+        }
         self.look_sooner();
         Ok(())
     }
@@ -332,7 +343,8 @@ fn greet(server: &Server, client: &Client, phase: &mut Phase, line: &[u8]) -> Ne
         }
     };
     let secret = server.config.secret.as_ref().filter(|_| !client.is_local());
-    let welcome = Welcome { nonce: rand::random(), prove: secret.is_some() };
+    let (prove, by_address) = (secret.is_some(), server.gateway.sees_address());
+    let welcome = Welcome { nonce: rand::random(), prove, by_address };
     match secret {
         Some(secret) => {
             let prover = Prover::new(secret, greeting.nonce, welcome.nonce);
@@ -351,7 +363,7 @@ fn first_version(
     phase: &mut Phase,
     line: Result<&[u8], LineFault>,
 ) -> Next {
-    if !server.config.plain || (server.config.secret.is_some() && !client.is_local()) {
+    if !server.answers_first_version(client) {
         *phase = Phase::Over;
         return Next::Say("-DEAD this daemon takes clients of its second version only\n".into());
     }

@@ -23,6 +23,10 @@ impl Authenticator for Base {
         if request.user.as_str() == "slow" {
             let _permit = self.gate.acquire().await.expect("never closed");
         }
+        if request.user.as_str() == "broken" {
+            tokio::task::yield_now().await;
+            unreachable!("this user base is broken");
+        }
         Ok(match &request.purpose {
             Purpose::Check(secret) if secret.expose() != b"s3cret" => {
                 Verdict::Rejected(Rejection::not_verified(&request.user))
@@ -158,6 +162,31 @@ async fn a_slow_question_holds_back_no_other() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_reads_no_more_questions_still_says_that_it_is_there() {
+    let daemon = start(Config { outstanding: 1, ..config() });
+    let mut client = daemon.connect().await;
+    client.ask(&format!("dmail 2 heartbeat=1 nonce={NONCE}")).await;
+    client.say("1 check slow s3cret - - pop3\nping").await;
+    assert_eq!(client.hear().await, "pong", "by itself: the ping is not read");
+    assert_eq!(client.hear().await, "pong");
+    daemon.base.gate.add_permits(1);
+    while client.hear().await != "1 ok slow - - -" {}
+    assert_eq!(client.hear().await, "pong", "to the ping");
+    drop(client);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn no_answer_takes_the_place_of_one_that_was_lost() {
+    let daemon = start(config());
+    assert_eq!(daemon.talk("check broken s3cret\ncheck bob s3cret\n").await, "");
+    let mut client = daemon.greeted().await;
+    client.say("1 check broken s3cret - - pop3").await;
+    assert_eq!(client.hear().await, "", "closed, so that nobody waits for it");
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn in_the_first_version_a_slow_answer_keeps_its_place() {
     let daemon = start(config());
     let mut client = daemon.connect().await;
@@ -252,6 +281,19 @@ async fn a_daemon_that_stops_says_so_and_answers_what_it_was_asked() {
     drop(second);
     assert_eq!(draining.await.expect("no panic"), 0);
     daemon.running.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn who_proves_nothing_is_not_waited_for_as_long_as_a_client() {
+    let secret = Some(Secret::new(*b"between us"));
+    let daemon = start(Config { secret, idle: Duration::from_secs(3600), ..config() });
+    let silent = tokio::time::timeout(Duration::from_secs(25), daemon.talk(""));
+    let greeting = format!("dmail 2 heartbeat=3600 nonce={NONCE}\n");
+    let unproved = tokio::time::timeout(Duration::from_secs(25), daemon.talk(&greeting));
+    let (silent, unproved) = tokio::join!(silent, unproved);
+    assert_eq!(silent.expect("closed in time"), "");
+    assert!(unproved.expect("closed in time").ends_with(" prove\n"));
+    daemon.stop().await;
 }
 
 #[tokio::test]

@@ -46,6 +46,14 @@ dmail_core::settings! {
         recheck_after: Duration = one("recheck_after", seconds(1..=86400)),
             default: Value("30"), example: "recheck_after 5";
 
+        /// Whether the daemons may decide by the address of the user's client
+        /// (a `mailmask`, a module that is told it). What is remembered of an
+        /// answer then holds for that address alone. With `false` it holds for
+        /// all, and a daemon that says that it decides by the address is not
+        /// asked; one of the first version, which cannot say, is not told it.
+        by_address: bool = one("by_address", boolean()),
+            default: Value("true"), example: "by_address false";
+
         /// How many questions may be under way to one daemon.
         outstanding: usize = one("outstanding", number(1..=1_000_000)),
             default: Value("1000"), example: "outstanding 200";
@@ -180,6 +188,7 @@ fn build(given: &mut Given<'_>) -> Option<ClientConfig> {
         quoting: Quoting { utf8: old.utf8, percent: old.quote },
         tls,
         secret: secrecy.secret,
+        by_address: servers.by_address,
         peer: false,
     })
 }

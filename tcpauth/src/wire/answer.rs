@@ -13,6 +13,9 @@ use super::field::{put, put_after, put_digits, put_info, put_nothing, put_number
 /// How much of a reason is sent, in bytes: one line of a log.
 const MAX_TEXT_BYTES: usize = 512;
 
+/// Before what whoever has shown the right password may read.
+const TOLD: &[u8] = b" told=";
+
 /// Writes the answer to a `check` or `lookup`.
 pub fn write_verdict(out: &mut Vec<u8>, id: u64, verdict: &Result<Verdict, Unavailable>) {
     match verdict {
@@ -65,7 +68,17 @@ pub fn write_refusal(out: &mut Vec<u8>, id: u64, rejection: &Rejection) {
     out.extend_from_slice(b" no ");
     out.extend_from_slice(rejection.kind.id().as_bytes());
     put(out, cut(&rejection.text).as_bytes());
+    if let Some(told) = rejection.told.as_deref().filter(|told| is_tellable(told.as_bytes())) {
+        out.extend_from_slice(TOLD);
+        put_after(out, cut(told).as_bytes());
+    }
     out.push(b'\n');
+}
+
+/// Whether a text may be a part of a reply of SMTP or POP3: one line of
+/// printable ASCII.
+pub(super) fn is_tellable(told: &[u8]) -> bool {
+    !told.is_empty() && told.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn accepted(out: &mut Vec<u8>, id: u64, account: &Account) {

@@ -186,14 +186,23 @@ impl<'a> Fields<'a> {
         address.map(Some).ok_or(Fault("an address that is none"))
     }
 
-    /// What is left may only be `name=value`, for later releases to add.
-    pub(super) fn end(mut self) -> Result<(), Fault> {
+    /// What is left may only be `name=value`, for later releases to add. The
+    /// value of `name`, still escaped, if it is there.
+    pub(super) fn named(&mut self, name: &str) -> Result<Option<&'a [u8]>, Fault> {
+        let mut found = None;
         while self.0.is_some() {
-            if !self.raw()?.contains(&b'=') {
-                return Err(Fault("more fields than the line has"));
+            let field = self.raw()?;
+            let at = memchr::memchr(b'=', field).ok_or(Fault("more fields than the line has"))?;
+            if &field[..at] == name.as_bytes() && found.replace(&field[at + 1..]).is_some() {
+                return Err(Fault("the same field twice"));
             }
         }
-        Ok(())
+        Ok(found)
+    }
+
+    /// The same where nothing is known that may be left.
+    pub(super) fn end(mut self) -> Result<(), Fault> {
+        self.named("").map(|_| ())
     }
 }
 

@@ -54,6 +54,9 @@ pub struct Welcome {
     pub nonce: Nonce,
     /// Whether the client must prove that it knows the secret.
     pub prove: bool,
+    /// Whether the answers may depend on the address of the user's client. One
+    /// that is remembered then holds for that address only.
+    pub by_address: bool,
 }
 
 /// Why the answer to a greeting is no welcome.
@@ -120,8 +123,9 @@ impl Welcome {
     /// Writes the line, with its LF.
     #[must_use]
     pub fn line(&self) -> String {
+        let by_address = if self.by_address { " by-address=yes" } else { "" };
         let prove = if self.prove { " prove" } else { "" };
-        format!("+OK dmail {VERSION} nonce={}{prove}\n", hex(&self.nonce))
+        format!("+OK dmail {VERSION} nonce={}{by_address}{prove}\n", hex(&self.nonce))
     }
 
     /// Reads the line, without its end.
@@ -142,16 +146,17 @@ impl Welcome {
         if words.next().and_then(|word| word.parse().ok()) != Some(VERSION) {
             return Err(Fault("a version that was not asked for").into());
         }
-        let (mut nonce, mut prove) = (None, false);
+        let (mut nonce, mut prove, mut by_address) = (None, false, false);
         for word in words {
             match word.split_once('=') {
                 Some(("nonce", digits)) => nonce = unhex(digits),
+                Some(("by-address", answer)) => by_address = answer != "no",
                 Some(_) => {}
                 None if word == "prove" => prove = true,
                 None => return Err(wrong.into()),
             }
         }
-        Ok(Self { nonce: nonce.ok_or(wrong)?, prove })
+        Ok(Self { nonce: nonce.ok_or(wrong)?, prove, by_address })
     }
 }
 

@@ -10,6 +10,7 @@ use dmail_core::{
 };
 
 use super::Fault;
+use super::answer::is_tellable;
 use super::field::{self, Fields};
 
 /// One line of a server.
@@ -110,7 +111,11 @@ fn answer(fields: &mut Fields<'_>) -> Result<Answer, Fault> {
             // is not known here must not be taken for another one.
             let kind = word(fields)?;
             let kind = RejectionKind::from_id(kind).ok_or(Fault("an unknown kind of no"))?;
-            Answer::Rejected(Rejection::new(kind, fields.text()?))
+            let rejection = Rejection::new(kind, fields.text()?);
+            Answer::Rejected(match fields.named("told")? {
+                None => rejection,
+                Some(told) => rejection.telling(tellable(told)?),
+            })
         }
         b"dead" => {
             let kind = UnavailableKind::from_id(word(fields)?).unwrap_or(UnavailableKind::Dead);
@@ -146,6 +151,14 @@ fn account(fields: &mut Fields<'_>) -> Result<Account, Fault> {
     };
     let info: Option<Info> = fields.info()?;
     Ok(Account { name, drop, uid, info: info.unwrap_or_default() })
+}
+
+/// A text for mail clients becomes a part of a reply: no line end in it may
+/// begin another one.
+fn tellable(told: &[u8]) -> Result<String, Fault> {
+    let told = field::part(told)?;
+    let wrong = Fault("a text for the client that is not one line of printable ASCII");
+    if is_tellable(&told) { field::text(told) } else { Err(wrong) }
 }
 
 /// A drop path is a full one, and does not climb.

@@ -161,7 +161,12 @@ fn a_no_arrives_with_its_kind_and_a_dead_with_its_own() {
         let mut line = Vec::new();
         write_refusal(&mut line, 7, &rejection);
         let found = ServerLine::parse(line.strip_suffix(b"\n").expect("a line"));
-        assert_eq!(found, Ok(ServerLine::Answer(7, Answer::Rejected(rejection))));
+        assert_eq!(found, Ok(ServerLine::Answer(7, Answer::Rejected(rejection.clone()))));
+        let telling = rejection.telling("this account is closed, 100%=sure");
+        let mut line = Vec::new();
+        write_refusal(&mut line, 7, &telling);
+        let found = ServerLine::parse(line.strip_suffix(b"\n").expect("a line"));
+        assert_eq!(found, Ok(ServerLine::Answer(7, Answer::Rejected(telling))));
     }
     for kind in UnavailableKind::ALL {
         let error = Unavailable::new(kind, "");
@@ -170,6 +175,40 @@ fn a_no_arrives_with_its_kind_and_a_dead_with_its_own() {
         let found = ServerLine::parse(line.strip_suffix(b"\n").expect("a line"));
         assert_eq!(found, Ok(ServerLine::Answer(7, Answer::Dead(error))));
     }
+}
+
+#[test]
+fn what_clients_are_told_is_one_line_of_printable_ascii() {
+    let kept = |told: &str| {
+        let rejection = Rejection::new(RejectionKind::OnHold, "held").telling(told);
+        let mut line = Vec::new();
+        write_refusal(&mut line, 1, &rejection);
+        let line = String::from_utf8(line).expect("ASCII");
+        match ServerLine::parse(line.trim_end().as_bytes()) {
+            Ok(ServerLine::Answer(1, Answer::Rejected(found))) => (line, found.told),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (line, told) = kept("this account is closed");
+    assert_eq!(line, "1 no account-on-hold held told=this%20account%20is%20closed\n");
+    assert_eq!(told.as_deref(), Some("this account is closed"));
+    assert_eq!(kept(&"x".repeat(9999)).1.map(|told| told.len()), Some(512));
+    for bad in ["", "closed\r\n+OK", "gesch\u{e4}ft", "\0", "\u{7f}"] {
+        assert_eq!(kept(bad).1, None, "{bad:?}");
+    }
+    let rows: &[&[u8]] = &[
+        b"1 no account-on-hold held told=",
+        b"1 no account-on-hold held told=closed%0D%0A+OK",
+        b"1 no account-on-hold held told=%C3%A4",
+        b"1 no account-on-hold held told=a told=b",
+        b"1 no account-on-hold held told",
+    ];
+    for line in rows {
+        assert!(ServerLine::parse(line).is_err(), "{}", line.escape_ascii());
+    }
+    let later = ServerLine::parse(b"1 no account-disabled held colour=red told=closed");
+    let expected = Rejection::new(RejectionKind::Disabled, "held").telling("closed");
+    assert_eq!(later, Ok(ServerLine::Answer(1, Answer::Rejected(expected))));
 }
 
 #[test]
@@ -271,8 +310,8 @@ fn greetings_are_read_back_and_a_first_version_is_known_by_its_answer() {
         assert!(Greeting::is_one(line.as_bytes()));
         assert_eq!(Greeting::parse(line.trim_end().as_bytes()), Ok(greeting));
     }
-    for prove in [false, true] {
-        let welcome = Welcome { nonce: [9; NONCE_BYTES], prove };
+    for (prove, by_address) in [(false, false), (true, false), (false, true), (true, true)] {
+        let welcome = Welcome { nonce: [9; NONCE_BYTES], prove, by_address };
         assert_eq!(Welcome::parse(welcome.line().trim_end().as_bytes()), Ok(welcome));
     }
     let nonce = "00112233445566778899aabbccddeeff";

@@ -44,6 +44,18 @@ async fn a_collation_that_folds_lets_nobody_else_in() {
 }
 
 #[tokio::test]
+async fn a_new_user_does_not_replace_another_one() {
+    let Some(server) = MariaDb::start(&[]) else { return };
+    server.sql(FOLDING);
+    let base = open(&server, "use_sqlupdate false\nfield_forward forward").await;
+    let refused = refusal(set(&base, "strasse", "mine", r#"fwd="me@a.example""#).await);
+    assert!(refused.contains("another user's name"), "{refused}");
+    assert!(is_accepted(&check(&base, "straße", "one").await), "still there");
+    assert!(is_done(&set(&base, "straße", "mine", r#"fwd="me@a.example""#).await));
+    assert!(is_accepted(&check(&base, "straße", "mine").await));
+}
+
+#[tokio::test]
 async fn two_rows_of_one_name_let_nobody_in() {
     let Some(server) = MariaDb::start(&[]) else { return };
     server.sql(FOLDING);
