@@ -7,6 +7,7 @@ mod hashed;
 mod idle;
 mod line;
 mod memory;
+mod mixed;
 mod modules;
 mod nwauth;
 mod open;
