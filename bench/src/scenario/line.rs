@@ -8,7 +8,7 @@ use dmail_schemes::Scheme;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::mixed;
+use super::{dovecot, mixed};
 use crate::bare::lines::BareLines;
 use crate::contest::{Effort, hold};
 use crate::daemon::{Daemon, Stored};
@@ -31,7 +31,7 @@ const ALIKE: Wanted = Wanted::AtLeast(0.9);
 
 /// Users with passwords in clear, and with slow hashes: these are fewer, for
 /// each of them has to be hashed once.
-const CLEAR_USERS: usize = 10_000;
+pub(super) const CLEAR_USERS: usize = 10_000;
 pub(super) const HASHED_USERS: usize = 50;
 
 pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
@@ -49,6 +49,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.contest("tcpauthsvr, one outstanding", "bare: line server", &contest);
     let found = contest.ours.server_us;
     report.target(Target { what: "line, one outstanding: server CPU µs", found, wanted: CPU });
+    dovecot::run(effort, report, |time| turn(ours, time))?;
     let deep = |target: (&Path, u32), time| many_at_once(target, CLEAR_USERS, time);
     let contest = hold(effort, |time| deep(ours, time), |time| deep(theirs, time))?;
     report.contest(

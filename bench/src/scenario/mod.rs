@@ -1,6 +1,7 @@
 //! The scenarios, a file each.
 
 mod bases;
+mod dovecot;
 mod gateway;
 mod guesses;
 mod hashed;
