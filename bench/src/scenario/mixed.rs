@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dmail_schemes::Scheme;
@@ -30,21 +32,28 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
         return Ok(());
     };
     warm(&daemon.socket, HASHED_USERS)?;
-    let turn = |guessing: bool, time| turn(&daemon, guessing, time);
-    let contest = hold(effort, |time| turn(true, time), |time| turn(false, time))?;
+    let guesses = Arc::new(AtomicU64::new(0));
+    let turn = |guesses, time| turn(&daemon, guesses, time);
+    let contest = hold(effort, |time| turn(Some(&guesses), time), |time| turn(None, time))?;
     let name = format!("{RIGHT} right and a wrong one, {scheme}");
     report.contest(&name, "the same without the wrong ones", &contest);
     let what = "line, wrong among right ones: part of the rate that is kept";
     report.target(Target { what, found: contest.rate_ratio, wanted: KEPT });
+    let answered = guesses.load(Ordering::Relaxed);
+    report.note(&format!("{answered} wrong ones were answered meanwhile."));
     Ok(())
 }
 
-fn turn(daemon: &Daemon, guessing: bool, time: Duration) -> Result<Sample, Failure> {
+fn turn(
+    daemon: &Daemon,
+    guesses: Option<&Arc<AtomicU64>>,
+    time: Duration,
+) -> Result<Sample, Failure> {
     one_thread()?.block_on(async {
         let mut askers = Vec::new();
         for connection in 0..CONNECTIONS {
             let first = connection * HASHED_USERS / CONNECTIONS;
-            let asker = Asker::connect(&daemon.socket, first, guessing).await;
+            let asker = Asker::connect(&daemon.socket, first, guesses.cloned()).await;
             askers.push(asker.map_err(|wrong| Failure::Program(wrong.to_string()))?);
         }
         Ok(drive(askers, time, &Server::Processes(vec![daemon.pid()])).await)
@@ -56,17 +65,22 @@ struct Asker {
     stream: UnixStream,
     next: usize,
     id: u64,
-    /// Whether a wrong password is always under way, and the id of that one.
-    guessing: bool,
+    /// Counts the wrong passwords that were answered, if one is always under way.
+    guesses: Option<Arc<AtomicU64>>,
+    /// The id of that one.
     guess: Option<u64>,
     /// Arrived, and not yet a whole line.
     input: Vec<u8>,
 }
 
 impl Asker {
-    async fn connect(socket: &Path, next: usize, guessing: bool) -> Result<Self, Wrong> {
+    async fn connect(
+        socket: &Path,
+        next: usize,
+        guesses: Option<Arc<AtomicU64>>,
+    ) -> Result<Self, Wrong> {
         let stream = UnixStream::connect(socket).await?;
-        let mut asker = Self { stream, next, id: 0, guessing, guess: None, input: Vec::new() };
+        let mut asker = Self { stream, next, id: 0, guesses, guess: None, input: Vec::new() };
         let nonce = "0".repeat(32);
         let greeting = format!("dmail 2 heartbeat=60 nonce={nonce}\n");
         asker.stream.write_all(greeting.as_bytes()).await?;
@@ -100,7 +114,7 @@ impl Client for Asker {
 
     async fn operate(&mut self) -> Result<(), Wrong> {
         let mut request = String::new();
-        if self.guessing && self.guess.is_none() {
+        if self.guesses.is_some() && self.guess.is_none() {
             let password = format!("guess{}", self.id);
             self.guess = Some(self.question(&mut request, &password)?);
         }
@@ -114,7 +128,12 @@ impl Client for Asker {
             let (id, answer) = line.split_once(' ').unwrap_or_default();
             let is_guess = self.guess.is_some_and(|guess| id == guess.to_string());
             match (is_guess, answer.split(' ').next()) {
-                (true, Some("no")) => self.guess = None,
+                (true, Some("no")) => {
+                    self.guess = None;
+                    if let Some(guesses) = &self.guesses {
+                        guesses.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
                 (false, Some("ok")) => right += 1,
                 _ => return Err(Wrong(line)),
             }
