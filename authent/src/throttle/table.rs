@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn an_empty_entry_is_gone_and_the_others_are_found() {
-        // Room for all of them, however unevenly chance fills the shards.
+        // Far more room than needed: chance fills the shards unevenly.
         let table: Table<u32, Number> = Table::new(64 * 500);
         for key in 1..500 {
             table.with(&key, |number| number.0 = key);
