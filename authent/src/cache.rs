@@ -132,7 +132,7 @@ impl Cache {
         }
         old.users.retain(|user, known| {
             // It was one when it was put there.
-            if let Ok(user) = Username::parse(user.as_bytes()) {
+            if let Ok(user) = Username::parse(user) {
                 self.users.put(&user, |own| {
                     Some(own.unwrap_or_else(|| {
                         let mut taken = std::mem::take(known);
@@ -308,7 +308,8 @@ impl Watcher for Cache {
         self.users.remove(&user.to_lowercase());
         if self.renamed.load(Ordering::SeqCst) {
             // All users: a millisecond for 100,000.
-            let is_same = |asked: &str| asked.eq_ignore_ascii_case(user.as_str());
+            let name = user.as_str().as_bytes();
+            let is_same = |asked: &[u8]| asked.eq_ignore_ascii_case(name);
             self.users.retain(|asked, known| !is_same(asked) && !known.is_named(user));
         }
     }

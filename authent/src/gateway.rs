@@ -1,5 +1,6 @@
 //! The gateway: the layers, put together. The one public constructor.
 
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -92,8 +93,18 @@ impl Gateway {
 
 #[async_trait]
 impl Authenticator for Gateway {
-    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
-        self.top.authenticate(request).await
+    // Written out, so that the inner future is handed on as it is: as an
+    // `async fn` it would be boxed once more for each login.
+    fn authenticate<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        request: &'life1 AuthRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Verdict, Unavailable>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        self.top.authenticate(request)
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {

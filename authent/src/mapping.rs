@@ -130,9 +130,14 @@ impl Authenticator for Mapping {
             request.note("mapping", || "an empty password is refused unasked".into());
             return Ok(Verdict::Rejected(Rejection::not_verified(&user)));
         }
-        let mut request = request.clone();
-        request.user = user;
-        match self.next.authenticate(&request).await? {
+        let renamed;
+        let request = if user == request.user {
+            request
+        } else {
+            renamed = AuthRequest { user, ..request.clone() };
+            &renamed
+        };
+        match self.next.authenticate(request).await? {
             Verdict::Accepted(account) => self.locate(account, &mapped),
             rejected @ Verdict::Rejected(_) => Ok(rejected),
         }

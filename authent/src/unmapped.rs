@@ -9,6 +9,7 @@
 //!        watchers ◀──── changed ◀───────┘ after the cache
 //! ```
 
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -54,8 +55,18 @@ impl Unmapped {
 
 #[async_trait]
 impl Authenticator for Unmapped {
-    async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
-        self.cache.authenticate(request).await
+    // Written out, so that the inner future is handed on as it is: as an
+    // `async fn` it would be boxed once more for each login.
+    fn authenticate<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        request: &'life1 AuthRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Verdict, Unavailable>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        self.cache.authenticate(request)
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {

@@ -65,9 +65,10 @@ impl Node {
             secret: Some(Secret::new(SECRET.as_bytes())),
             peer: false,
         };
-        let gateway = machine.work(async move {
-            Unmapped::new(Arc::new(Client::start(config)), CacheConfig::default())
-        });
+        // Without grace: what a node may do while it is cut off is the subject.
+        let cache = CacheConfig { grace: false, ..CacheConfig::default() };
+        let gateway =
+            machine.work(async move { Unmapped::new(Arc::new(Client::start(config)), cache) });
         Self { gateway, machine }
     }
 

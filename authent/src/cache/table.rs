@@ -20,11 +20,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use dmail_core::Username;
 use hashbrown::HashTable;
 use rows::Rows;
+use smallvec::SmallVec;
 
 /// Shards of a large table: a power of two, far above the number of threads.
 const SHARDS: usize = 64;
 /// A shard is not made smaller than this: chance fills small ones unevenly.
 const SHARD_USERS: usize = 512;
+
+/// Bytes of a name that the slot has room for.
+const SHORT_NAME: usize = 24;
 
 /// Something for each user.
 pub(super) struct Table<V> {
@@ -47,11 +51,15 @@ struct Slots<V> {
 }
 
 struct Slot<V> {
-    user: Box<str>,
+    user: Name,
     value: V,
     /// Whether somebody asked since the hand came by.
     used: bool,
 }
+
+/// A name, in the slot itself if it is a short one: beside the slot it would
+/// take more memory, and one more access to where the processor has not been.
+type Name = SmallVec<[u8; SHORT_NAME]>;
 
 impl<V> Table<V> {
     /// For so many users.
@@ -66,9 +74,9 @@ impl<V> Table<V> {
 
     /// What `read` makes of the user's value, which counts as a use of it.
     pub(super) fn read<R>(&self, user: &Username, read: impl FnOnce(&V) -> R) -> Option<R> {
-        let hash = self.hash(user.as_str());
+        let hash = self.hash(user.as_str().as_bytes());
         let mut slots = self.lock(hash);
-        let at = slots.find(hash, user.as_str())?;
+        let at = slots.find(hash, user.as_str().as_bytes())?;
         let slot = &mut slots.slots[at];
         slot.used = true;
         Some(read(&slot.value))
@@ -76,9 +84,9 @@ impl<V> Table<V> {
 
     /// Changes the user's value, if there is one.
     pub(super) fn change(&self, user: &Username, change: impl FnOnce(&mut V)) {
-        let hash = self.hash(user.as_str());
+        let hash = self.hash(user.as_str().as_bytes());
         let mut slots = self.lock(hash);
-        if let Some(at) = slots.find(hash, user.as_str()) {
+        if let Some(at) = slots.find(hash, user.as_str().as_bytes()) {
             change(&mut slots.slots[at].value);
         }
     }
@@ -89,9 +97,9 @@ impl<V> Table<V> {
     where
         V: Default,
     {
-        let hash = self.hash(user.as_str());
+        let hash = self.hash(user.as_str().as_bytes());
         let mut slots = self.lock(hash);
-        match slots.find(hash, user.as_str()) {
+        match slots.find(hash, user.as_str().as_bytes()) {
             Some(at) => match value(Some(std::mem::take(&mut slots.slots[at].value))) {
                 Some(value) => slots.slots[at].value = value,
                 None => slots.remove(at, |user| self.hash(user)),
@@ -106,15 +114,15 @@ impl<V> Table<V> {
 
     /// Removes the user.
     pub(super) fn remove(&self, user: &Username) {
-        let hash = self.hash(user.as_str());
+        let hash = self.hash(user.as_str().as_bytes());
         let mut slots = self.lock(hash);
-        if let Some(at) = slots.find(hash, user.as_str()) {
+        if let Some(at) = slots.find(hash, user.as_str().as_bytes()) {
             slots.remove(at, |user| self.hash(user));
         }
     }
 
     /// Goes through all users, and removes those that `keep` says no to.
-    pub(super) fn retain(&self, mut keep: impl FnMut(&str, &mut V) -> bool) {
+    pub(super) fn retain(&self, mut keep: impl FnMut(&[u8], &mut V) -> bool) {
         for shard in &self.shards {
             let mut slots = shard.lock();
             let mut at = 0;
@@ -130,7 +138,7 @@ impl<V> Table<V> {
         }
     }
 
-    fn hash(&self, user: &str) -> u64 {
+    fn hash(&self, user: &[u8]) -> u64 {
         self.spread.hash_one(user)
     }
 
@@ -153,17 +161,17 @@ impl<V> Slots<V> {
         Self { slots: Rows::new(), index: HashTable::new(), hand: 0, most }
     }
 
-    fn find(&self, hash: u64, user: &str) -> Option<usize> {
+    fn find(&self, hash: u64, user: &[u8]) -> Option<usize> {
         let same = |at: &u32| *self.slots[*at as usize].user == *user;
         self.index.find(hash, same).map(|at| *at as usize)
     }
 
     /// Adds a user who is not there; if need be, another one goes.
-    fn add(&mut self, hash: u64, user: &Username, value: V, hash_of: impl Fn(&str) -> u64) {
+    fn add(&mut self, hash: u64, user: &Username, value: V, hash_of: impl Fn(&[u8]) -> u64) {
         if self.most == 0 {
             return;
         }
-        let slot = Slot { user: user.as_str().into(), value, used: false };
+        let slot = Slot { user: Name::from_slice(user.as_str().as_bytes()), value, used: false };
         let at = if self.slots.len() < self.most {
             self.slots.push(slot);
             self.slots.len() - 1
@@ -190,7 +198,7 @@ impl<V> Slots<V> {
     }
 
     /// Removes a slot; the last one takes its place.
-    fn remove(&mut self, at: usize, hash_of: impl Fn(&str) -> u64) {
+    fn remove(&mut self, at: usize, hash_of: impl Fn(&[u8]) -> u64) {
         self.unlist(at, &hash_of);
         let last = self.slots.len() - 1;
         if at != last {
@@ -205,7 +213,7 @@ impl<V> Slots<V> {
         }
     }
 
-    fn unlist(&mut self, at: usize, hash_of: impl Fn(&str) -> u64) {
+    fn unlist(&mut self, at: usize, hash_of: impl Fn(&[u8]) -> u64) {
         let hash = hash_of(&self.slots[at].user);
         if let Ok(listed) = self.index.find_entry(hash, |listed| *listed as usize == at) {
             listed.remove();

@@ -124,7 +124,9 @@ impl Reply {
     /// The `+OK` of a `check` or `lookup`.
     #[must_use]
     pub fn account(account: &Account) -> Self {
-        let mut text = account.name.to_string();
+        // Room for what most answers are.
+        let mut text = String::with_capacity(64);
+        text.push_str(account.name.as_str());
         match &account.drop {
             DropPath::Config => text.push_str(" config"),
             DropPath::File(path) => {

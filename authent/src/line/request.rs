@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use dmail_core::{Info, NameError, Secret, Username};
+use smallvec::SmallVec;
 
 use super::quote::{NotCarriable, Quoting};
 
@@ -139,7 +140,8 @@ impl Request {
     pub fn parse(line: &[u8], quoting: Quoting) -> Result<Self, RequestError> {
         let (command, rest) = first_word(line);
         let name = |word: &[u8]| Username::parse(&quoting.read(word));
-        match command.to_ascii_lowercase().as_slice() {
+        let command: SmallVec<[u8; 8]> = command.iter().map(u8::to_ascii_lowercase).collect();
+        match command.as_slice() {
             b"check" => parse_check(rest, quoting),
             b"set" => parse_set(rest, quoting),
             b"search" => parse_search(rest, quoting),
@@ -300,7 +302,7 @@ fn parse_ip(word: &[u8]) -> Option<IpAddr> {
 }
 
 /// The words of a line, which blanks and tabs separate.
-fn words(line: &[u8]) -> Vec<&[u8]> {
+fn words(line: &[u8]) -> SmallVec<[&[u8]; 4]> {
     line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).collect()
 }
 

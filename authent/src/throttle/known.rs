@@ -33,8 +33,18 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn is_fresh(&self, known_for: Duration) -> bool {
-        self.seen.is_some_and(|seen| seen.elapsed() < known_for)
+    fn is_fresh(&self, known_for: Duration, now: Instant) -> bool {
+        self.seen.is_some_and(|seen| now.saturating_duration_since(seen) < known_for)
+    }
+
+    /// The user has shown the right password.
+    fn note_login(&mut self, now: Instant) {
+        self.seen = Some(now);
+        self.strikes = 0;
+    }
+
+    fn leave(&mut self) {
+        self.asking = self.asking.saturating_sub(1);
     }
 }
 
@@ -55,26 +65,40 @@ impl Entry for Known {
 pub(super) struct Inside<'a> {
     table: &'a Table<Place, Known>,
     place: &'a Place,
+    login: Option<Instant>,
 }
 
 impl<'a> Inside<'a> {
     pub(super) fn new(table: &'a Table<Place, Known>, place: &'a Place) -> Self {
-        Self { table, place }
+        Self { table, place, login: None }
+    }
+
+    /// Ends it with the right password.
+    pub(super) fn note_login(mut self, now: Instant) {
+        self.login = Some(now);
     }
 }
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.table.with_present(self.place, |known| known.asking = known.asking.saturating_sub(1));
+        match self.login {
+            Some(now) => self.table.with(self.place, |known| {
+                known.leave();
+                known.note_login(now);
+            }),
+            None => {
+                self.table.with_present(self.place, Known::leave);
+            }
+        }
     }
 }
 
 impl Throttle {
     /// Whether the user logged in from there lately and not too many questions
     /// are under way from there. If so, one more is.
-    pub(super) fn enters_known(&self, place: &Place) -> bool {
+    pub(super) fn enters_known(&self, place: &Place, now: Instant) -> bool {
         let enter = |known: &mut Known| {
-            let enters = known.is_fresh(self.config.known_for) && known.asking < AT_ONCE;
+            let enters = known.is_fresh(self.config.known_for, now) && known.asking < AT_ONCE;
             known.asking += u32::from(enters);
             enters
         };
@@ -82,11 +106,8 @@ impl Throttle {
     }
 
     /// The user has shown the right password there.
-    pub(super) fn note_login(&self, place: Place) {
-        self.known.with(&place, |known| {
-            known.seen = Some(Instant::now());
-            known.strikes = 0;
-        });
+    pub(super) fn note_login(&self, place: &Place, now: Instant) {
+        self.known.with(place, |known| known.note_login(now));
     }
 
     /// A new wrong password from a known place; with too many of them it is

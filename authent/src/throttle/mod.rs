@@ -122,15 +122,22 @@ impl Throttle {
         let start = Instant::now();
         let user = &request.user;
         let places = self.config.places(request.origin.client);
-        let tag = self.tagger.hash_one((user.as_str(), secret.expose()));
         let place = Place { user: user.clone(), address: places.own };
-        if self.enters_known(&place) {
+        if self.enters_known(&place, start) {
             request.note("throttle", || "logged in from this address lately: not limited".into());
             let inside = known::Inside::new(&self.known, &place);
             let verdict = self.next.authenticate(request).await;
-            drop(inside);
-            return self.conclude_known(request, start, tag, place, &places, verdict).await;
+            match &verdict {
+                Ok(Verdict::Accepted(_)) => inside.note_login(start),
+                Ok(Verdict::Rejected(_)) => {
+                    drop(inside);
+                    self.conclude_wrong_in_known(request, start, secret, &place, &places).await;
+                }
+                Err(_) => {}
+            }
+            return verdict;
         }
+        let tag = self.tag(user, secret);
         let reservation = match self.reserve(user, &places, tag, start).await {
             Ok(reservation) => reservation,
             Err(Refused::Undecided) => {
@@ -145,7 +152,7 @@ impl Throttle {
         match &verdict {
             Ok(Verdict::Accepted(_)) => {
                 reservation.settle(Answer::Right);
-                self.note_login(place);
+                self.note_login(&place, start);
             }
             Ok(Verdict::Rejected(_)) => {
                 let until = reservation.settle(Answer::Wrong);
@@ -175,29 +182,26 @@ impl Throttle {
         }
     }
 
-    /// The end of a check from a place that was known when it began.
-    async fn conclude_known(
+    /// The end of a wrong password from a place that was known when it began.
+    async fn conclude_wrong_in_known(
         &self,
         request: &AuthRequest,
         start: Instant,
-        tag: u64,
-        place: Place,
+        secret: &Secret,
+        place: &Place,
         places: &Places,
-        verdict: Result<Verdict, Unavailable>,
-    ) -> Result<Verdict, Unavailable> {
-        match &verdict {
-            Ok(Verdict::Accepted(_)) => self.note_login(place),
-            Ok(Verdict::Rejected(_)) => {
-                let reservation = Reservation::make_in_known(self, &request.user, places, tag);
-                if reservation.is_new() {
-                    self.strike(&place);
-                }
-                let until = reservation.settle(Answer::Wrong);
-                self.answer_wrong(request, start, until).await;
-            }
-            Err(_) => {}
+    ) {
+        let tag = self.tag(&request.user, secret);
+        let reservation = Reservation::make_in_known(self, &request.user, places, tag);
+        if reservation.is_new() {
+            self.strike(place);
         }
-        verdict
+        let until = reservation.settle(Answer::Wrong);
+        self.answer_wrong(request, start, until).await;
+    }
+
+    fn tag(&self, user: &Username, secret: &Secret) -> u64 {
+        self.tagger.hash_one((user.as_str(), secret.expose()))
     }
 
     /// The refusal of a guess, which looks like a wrong password.

@@ -5,9 +5,10 @@
 //! that a hand points to, which moves on: no entry is looked for, and no flood
 //! of newcomers drives out those that are worth more than they.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
 
 /// Locks that share the table.
 const SHARDS: usize = 64;
@@ -34,17 +35,23 @@ pub(super) struct Table<K, V> {
 
 struct Shard<K, V> {
     /// Where the entry of a key is.
-    places: HashMap<K, usize>,
-    entries: Vec<(K, V)>,
+    places: HashTable<usize>,
+    entries: Vec<Row<K, V>>,
     capacity: usize,
     hand: usize,
+}
+
+struct Row<K, V> {
+    hash: u64,
+    key: K,
+    value: V,
 }
 
 impl<K: Hash + Eq + Clone, V: Entry> Table<K, V> {
     /// A table for `capacity` entries.
     pub(super) fn new(capacity: usize) -> Self {
         let shard = || Shard {
-            places: HashMap::new(),
+            places: HashTable::new(),
             entries: Vec::new(),
             capacity: (capacity / SHARDS).max(1),
             hand: 0,
@@ -58,24 +65,16 @@ impl<K: Hash + Eq + Clone, V: Entry> Table<K, V> {
     /// Works on the entry of `key`, which is made if there is none. It is
     /// dropped if it is empty then.
     pub(super) fn with<R>(&self, key: &K, work: impl FnOnce(&mut V) -> R) -> R {
-        let mut shard = self.shard(key);
-        let at = shard.place(key);
-        let result = work(&mut shard.entries[at].1);
-        if shard.entries[at].1.is_empty() {
-            shard.remove(at);
-        }
-        result
+        let (hash, mut shard) = self.shard(key);
+        let at = shard.place(hash, key);
+        shard.work(at, work)
     }
 
     /// The same, if there is one.
     pub(super) fn with_present<R>(&self, key: &K, work: impl FnOnce(&mut V) -> R) -> Option<R> {
-        let mut shard = self.shard(key);
-        let at = *shard.places.get(key)?;
-        let result = work(&mut shard.entries[at].1);
-        if shard.entries[at].1.is_empty() {
-            shard.remove(at);
-        }
-        Some(result)
+        let (hash, mut shard) = self.shard(key);
+        let at = shard.find(hash, key)?;
+        Some(shard.work(at, work))
     }
 
     /// Drops all entries that `keep` is false for, and returns how many.
@@ -85,8 +84,8 @@ impl<K: Hash + Eq + Clone, V: Entry> Table<K, V> {
             let mut shard = lock(shard);
             let mut at = 0;
             while at < shard.entries.len() {
-                let (key, value) = &mut shard.entries[at];
-                if keep(key, value) {
+                let row = &mut shard.entries[at];
+                if keep(&row.key, &mut row.value) {
                     at += 1;
                 } else {
                     shard.remove(at);
@@ -103,29 +102,48 @@ impl<K: Hash + Eq + Clone, V: Entry> Table<K, V> {
         self.shards.iter().map(|shard| lock(shard).entries.len()).sum()
     }
 
-    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
-        lock(&self.shards[self.spread.hash_one(key) as usize % SHARDS])
+    /// The hash of `key`, and its shard.
+    fn shard(&self, key: &K) -> (u64, MutexGuard<'_, Shard<K, V>>) {
+        let hash = self.spread.hash_one(key);
+        // The table takes its place from the lowest bits and its tag from the
+        // highest.
+        (hash, lock(&self.shards[(hash >> 32) as usize % SHARDS]))
     }
 }
 
 impl<K: Hash + Eq + Clone, V: Entry> Shard<K, V> {
+    /// Works on an entry, which is dropped if it is empty then.
+    fn work<R>(&mut self, at: usize, work: impl FnOnce(&mut V) -> R) -> R {
+        let value = &mut self.entries[at].value;
+        let result = work(value);
+        if value.is_empty() {
+            self.remove(at);
+        }
+        result
+    }
+
+    fn find(&self, hash: u64, key: &K) -> Option<usize> {
+        self.places.find(hash, |at| self.entries[*at].key == *key).copied()
+    }
+
     /// Where the entry of `key` is, which is made if there is none.
-    fn place(&mut self, key: &K) -> usize {
-        if let Some(at) = self.places.get(key) {
-            return *at;
+    fn place(&mut self, hash: u64, key: &K) -> usize {
+        if let Some(at) = self.find(hash, key) {
+            return at;
         }
         if self.entries.len() >= self.capacity {
             self.make_room();
         }
-        self.places.insert(key.clone(), self.entries.len());
-        self.entries.push((key.clone(), V::default()));
-        self.entries.len() - 1
+        let at = self.entries.len();
+        self.entries.push(Row { hash, key: key.clone(), value: V::default() });
+        self.places.insert_unique(hash, at, |at| self.entries[*at].hash);
+        at
     }
 
     fn make_room(&mut self) {
         let length = self.entries.len();
         let competitors = (0..COMPETITORS.min(length)).map(|step| (self.hand + step) % length);
-        let least = competitors.min_by_key(|at| self.entries[*at].1.worth());
+        let least = competitors.min_by_key(|at| self.entries[*at].value.worth());
         self.hand = (self.hand + COMPETITORS) % length;
         if let Some(at) = least {
             self.remove(at);
@@ -134,10 +152,14 @@ impl<K: Hash + Eq + Clone, V: Entry> Shard<K, V> {
 
     /// Takes an entry out; the last one moves into its place.
     fn remove(&mut self, at: usize) {
-        let (key, _) = self.entries.swap_remove(at);
-        self.places.remove(&key);
-        if let Some((moved, _)) = self.entries.get(at) {
-            *self.places.get_mut(moved).expect("every entry has its place") = at;
+        let removed = self.entries.swap_remove(at);
+        if let Ok(place) = self.places.find_entry(removed.hash, |place| *place == at) {
+            place.remove();
+        }
+        let last = self.entries.len();
+        if let Some(moved) = self.entries.get(at) {
+            let place = self.places.find_mut(moved.hash, |place| *place == last);
+            *place.expect("every entry has its place") = at;
         }
     }
 }

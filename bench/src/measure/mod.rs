@@ -5,5 +5,5 @@ mod processes;
 mod usage;
 
 pub(crate) use histogram::Histogram;
-pub(crate) use processes::{Memory, children};
+pub(crate) use processes::{Memory, children, children_of};
 pub(crate) use usage::{Meter, Server};

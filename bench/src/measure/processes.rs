@@ -35,10 +35,14 @@ pub(crate) fn machine_busy() -> Duration {
 
 /// The children of this process.
 pub(crate) fn children() -> Vec<u32> {
-    let own = process::id();
+    children_of(process::id())
+}
+
+/// The children of a process.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == own)).collect()
+    pids.filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent)).collect()
 }
 
 /// Memory of one process, in KB.

@@ -1,5 +1,6 @@
 //! Servers of others, started on a folder of their own: what the gateway asks.
 
+mod dovecot;
 mod mariadb;
 mod slapd;
 
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+pub(crate) use dovecot::Dovecot;
 pub(crate) use mariadb::{DATABASE, LOGIN, MariaDb};
 pub(crate) use slapd::Slapd;
 

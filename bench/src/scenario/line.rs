@@ -8,6 +8,7 @@ use dmail_schemes::Scheme;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use super::{dovecot, mixed};
 use crate::bare::lines::BareLines;
 use crate::contest::{Effort, hold};
 use crate::daemon::{Daemon, Stored};
@@ -17,7 +18,8 @@ use crate::measure::Server;
 use crate::program::PASSWORD;
 use crate::report::{Report, Target, Wanted};
 
-const CONNECTIONS: usize = 10;
+/// Connections of each contestant.
+pub(super) const CONNECTIONS: usize = 10;
 /// Requests that are under way on one connection in the second contest.
 const OUTSTANDING: u32 = 16;
 /// Processor time of the server for one check, in µs.
@@ -29,8 +31,8 @@ const ALIKE: Wanted = Wanted::AtLeast(0.9);
 
 /// Users with passwords in clear, and with slow hashes: these are fewer, for
 /// each of them has to be hashed once.
-const CLEAR_USERS: usize = 10_000;
-const HASHED_USERS: usize = 50;
+pub(super) const CLEAR_USERS: usize = 10_000;
+pub(super) const HASHED_USERS: usize = 50;
 
 pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.table("Line protocol over a unix socket: cached checks, 10 connections");
@@ -38,6 +40,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
         report.note("Skipped: this `dmail` has no `tcpauthsvr`.");
         return Ok(());
     };
+    warm(&daemon.socket, CLEAR_USERS)?;
     let bare = BareLines::start(&daemon.home().join("bare.sock"), "+OK test0 config 0")?;
     let turn = |target: (&Path, u32), time| one_by_one(target, CLEAR_USERS, time);
     let ours = (daemon.socket.as_path(), daemon.pid());
@@ -46,6 +49,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.contest("tcpauthsvr, one outstanding", "bare: line server", &contest);
     let found = contest.ours.server_us;
     report.target(Target { what: "line, one outstanding: server CPU µs", found, wanted: CPU });
+    dovecot::run(effort, report, |time| turn(ours, time))?;
     let deep = |target: (&Path, u32), time| many_at_once(target, CLEAR_USERS, time);
     let contest = hold(effort, |time| deep(ours, time), |time| deep(theirs, time))?;
     report.contest(
@@ -58,7 +62,20 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     for scheme in [Scheme::Sha512Crypt, Scheme::Bcrypt, Scheme::Argon2id] {
         hashed(effort, report, &daemon, scheme)?;
     }
-    Ok(())
+    mixed::run(effort, report)
+}
+
+/// Lets the daemon see every user once: what it does not know yet is the
+/// source's cost, and not that of the protocol.
+pub(super) fn warm(socket: &Path, users: usize) -> Result<(), Failure> {
+    let asking = async {
+        let mut asker = Asker::<1>::connect(socket, users, 0).await?;
+        for _ in 0..users {
+            asker.operate().await?;
+        }
+        Ok(())
+    };
+    one_thread()?.block_on(asking).map_err(|wrong: Wrong| Failure::Program(wrong.to_string()))
 }
 
 /// Users whose passwords are stored as a slow hash, beside as many with
@@ -72,6 +89,7 @@ fn hashed(
     let Some(daemon) = Daemon::start(HASHED_USERS, Stored::As(scheme))? else {
         return Ok(());
     };
+    warm(&daemon.socket, HASHED_USERS)?;
     let turn =
         |daemon: &Daemon, time| one_by_one((&daemon.socket, daemon.pid()), HASHED_USERS, time);
     let contest = hold(effort, |time| turn(&daemon, time), |time| turn(clear, time))?;

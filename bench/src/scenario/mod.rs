@@ -1,12 +1,14 @@
 //! The scenarios, a file each.
 
 mod bases;
+mod dovecot;
 mod gateway;
 mod guesses;
 mod hashed;
 mod idle;
 mod line;
 mod memory;
+mod mixed;
 mod modules;
 mod nwauth;
 mod open;

@@ -203,11 +203,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     /// Takes the lines that have arrived, as far as their turn has come.
     async fn read_lines(&mut self) {
+        let mut arrived = None;
         while self.takes_lines() {
             let (server, client, phase) = (&self.server, &self.client, &mut self.phase);
             let read = self.flow.line(|line| read(server, client, phase, line));
             let Some(next) = read else { return };
-            self.heard = Instant::now();
+            self.heard = *arrived.get_or_insert_with(Instant::now);
             match next {
                 Next::Ask(mut answer) => {
                     let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context)));

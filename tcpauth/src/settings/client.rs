@@ -42,7 +42,9 @@ dmail_core::settings! {
         /// While the connection to a daemon is lost, its changes are not heard
         /// of. All remembered answers are then asked again so often, and once
         /// more when the connection is back. An old password that was changed
-        /// meanwhile works no longer than this and three heartbeats.
+        /// meanwhile works no longer than this and three heartbeats, unless no
+        /// daemon answers at all: then memory may help out (`authent_grace` in
+        /// dmail.conf) with what was verified before.
         recheck_after: Duration = one("recheck_after", seconds(1..=86400)),
             default: Value("30"), example: "recheck_after 5";
 
