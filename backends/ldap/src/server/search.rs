@@ -13,7 +13,7 @@ use tokio::time;
 use crate::config::{Address, Link, Scope};
 use crate::entry::Entry;
 use crate::schema::Schema;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::trouble::{Trouble, TroubleKind, one_line};
 use crate::wire::ber;
 
 /// How many entries a page of a list has.
@@ -287,7 +287,31 @@ fn no_base(base: &str) -> Trouble {
     Trouble::new(TroubleKind::Busy, format!("ldap_base {base:?} {why}"))
 }
 
+/// An error of the connection. A question that could not even be written down
+/// says nothing about the server.
 fn lost(what: &str, error: &LdapError) -> Trouble {
-    let error = crate::trouble::one_line(&error.to_string());
-    Trouble::down(format!("{what}: {error}"))
+    let kind = match error {
+        LdapError::FilterParsing | LdapError::AddNoValues => TroubleKind::Fault,
+        _ => TroubleKind::Down,
+    };
+    Trouble::new(kind, format!("{what}: {}", one_line(&error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_of_ours_that_is_wrong_takes_no_server_down() {
+        let closed = || LdapError::from(std::io::Error::other("closed"));
+        let rows = [
+            (LdapError::FilterParsing, TroubleKind::Fault),
+            (LdapError::AddNoValues, TroubleKind::Fault),
+            (LdapError::EndOfStream, TroubleKind::Down),
+            (closed(), TroubleKind::Down),
+        ];
+        for (error, expected) in rows {
+            assert_eq!(lost("a search", &error).kind, expected, "{error}");
+        }
+    }
 }
