@@ -264,7 +264,8 @@ mod tests {
         {
             assert!(read(&filter(), good).is_ok(), "{good}");
         }
-        let bad = ["(%u=x)", "(&(uid=%u)(%d=x))", "(x%n=%u)", "(%u=*)", "(cn:%n:=%u)", "(uid=\\%n)"];
+        let bad =
+            ["(%u=x)", "(&(uid=%u)(%d=x))", "(x%n=%u)", "(%u=*)", "(cn:%n:=%u)", "(uid=\\%n)"];
         for bad in bad {
             assert!(read(&filter(), bad).is_err(), "{bad}");
         }

@@ -97,7 +97,7 @@ impl Searcher {
             .map_err(|error| lost("a search", &error))?;
         let mut entries = Vec::new();
         while let Some(item) = stream.next().await.map_err(|error| lost("a search", &error))? {
-            entries.extend(Entry::read(item));
+            entries.extend(Entry::read(item)?);
             if entries.len() > ENOUGH {
                 // A server that heeds no limit. The connection stays busy: the
                 // rest is still coming.
@@ -143,7 +143,15 @@ impl Searcher {
         loop {
             let item = time::timeout(patience, stream.next()).await.map_err(|_| slow())?;
             let Some(item) = item.map_err(broken)? else { break };
-            let Some(entry) = Entry::read(item) else { continue };
+            let entry = match Entry::read(item) {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue,
+                // One that nobody can read does not keep the others from a list.
+                Err(trouble) => {
+                    tracing::warn!("left out of a list of LDAP entries: {trouble}");
+                    continue;
+                }
+            };
             if visit(entry).is_break() {
                 // The rest of the page is still coming: busy.
                 return Ok(Listed::Enough);
