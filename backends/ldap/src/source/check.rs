@@ -185,7 +185,8 @@ mod tests {
         let directory = directory();
         let ann = Username::parse(b"ann").expect("a name");
         let secret = Secret::new(*b"opensesame");
-        let rows: [(&[&[u8]], Result<bool, TroubleKind>); 6] = [
+        type Stored = &'static [&'static [u8]];
+        let rows: [(Stored, Result<bool, TroubleKind>); 6] = [
             (&[b"opensesame"], Ok(true)),
             (&[b"swordfish"], Ok(false)),
             (&[b"{ROT13}bcrafrfnzr"], Err(TroubleKind::Fault)),
