@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use dmail_authent::line::{DataLine, Reply, ReplyLine};
+use dmail_authent::line::{DataLine, Reply, ReplyLine, Status};
 use dmail_core::{
     Action, AuthRequest, Authenticator, Change, Info, Origin, Outcome, Search, SearchOutcome,
     Service, Unavailable, Username, Verdict,
@@ -101,7 +101,9 @@ impl Question {
         Ok(match self {
             Self::Authenticate(request) => match gateway.authenticate(request).await? {
                 Verdict::Accepted(account) => {
-                    (vec![ReplyLine::Final(Reply::account(&account))], true)
+                    let reply = Reply::account(&account);
+                    let is_yes = reply.status == Status::Ok;
+                    (vec![ReplyLine::Final(reply)], is_yes)
                 }
                 Verdict::Rejected(rejection) => no(rejection.text),
             },

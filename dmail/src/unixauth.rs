@@ -1,5 +1,6 @@
-//! `unixauth`: the users of this machine as a module on standard input and
-//! output. The servers run it as the helpers of `authent_method unix_user`.
+//! `unixauth -helper`: one helper of the base `unix_user`, which asks this machine
+//! in its own process. The base starts it; without `-helper`, the program is a
+//! module as all others are.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,17 +20,15 @@ use crate::{configuration, serve};
 
 /// What the program can be told.
 const USAGE: &str = "\
-usage: unixauth [-ini FILE | -path DIR] [-method METHOD] [-debug] [-helper]
+usage: unixauth -helper -ini FILE [-method METHOD] [-debug]
 
-Answers the line protocol (check, lookup, search) on standard input and output.
-It has to run as root, or in group shadow with `method shadow`.
+Answers the line protocol (check, lookup, search), with arguments that are
+percent-encoded, on standard input and output, and ends after some thousand
+questions. It has to run as root, or in group shadow with `method shadow`.
 
-  -ini FILE    its settings [default: unixauth.ini in the folder of -path]
-  -path DIR    the folder of unixauth.ini [default: /etc]
+  -ini FILE    its settings
   -method M    pam or shadow, whatever the settings say
-  -debug       say on standard error what PAM answers
-  -helper      take arguments percent-encoded, and end after some thousand
-               questions: how the servers start it";
+  -debug       say on standard error what PAM answers";
 
 /// The words of the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +36,6 @@ struct Options {
     file: PathBuf,
     method: Option<Method>,
     debug: bool,
-    helper: bool,
 }
 
 /// Runs the program with the words behind its name.
@@ -61,10 +59,10 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         configuration::print(&warnings);
     }
     let users = LocalUsers::open(settings).map_err(Failure::other("cannot ask this machine"))?;
-    let manners = LocalUsers::manners(Quoting { utf8: false, percent: options.helper });
+    let manners = LocalUsers::manners(Quoting { utf8: false, percent: true });
     serve::run_to_end(async move {
         let (input, output) = (tokio::fs::File::from(input), tokio::fs::File::from(output));
-        helper::serve(input, output, users, &manners, options.helper)
+        helper::serve(input, output, users, &manners)
             .await
             .map_err(Failure::other("standard input or output"))?;
         Ok(ExitCode::SUCCESS)
@@ -84,26 +82,25 @@ fn streams() -> io::Result<(File, File)> {
 }
 
 fn parse(words: Vec<OsString>) -> Result<Options, String> {
-    let (mut file, mut folder) = (None, PathBuf::from("/etc"));
-    let (mut method, mut debug, mut helper) = (None, false, false);
+    let (mut file, mut method, mut debug) = (None, None, false);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let mut value = |option| words.next().ok_or(format!("{option} needs a name behind it"));
         match word.to_str() {
             Some("-ini") => file = Some(PathBuf::from(value("-ini")?)),
-            Some("-path") => folder = PathBuf::from(value("-path")?),
             Some("-method") => {
                 let word = value("-method")?;
                 let known = word.to_str().and_then(Method::of_name);
                 method = Some(known.ok_or("-method is auto, pam or shadow")?);
             }
             Some("-debug") => debug = true,
-            Some("-helper") => helper = true,
+            // What the program was chosen by.
+            Some("-helper") => {}
             _ => return Err(format!("unknown option {}", word.to_string_lossy())),
         }
     }
-    let beside = || folder.join(settings::VOCABULARY.file);
-    Ok(Options { file: file.unwrap_or_else(beside), method, debug, helper })
+    let file = file.ok_or("-ini FILE is missing")?;
+    Ok(Options { file, method, debug })
 }
 
 #[cfg(test)]
@@ -111,18 +108,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_options_are_those_of_the_other_programs() {
+    fn a_helper_is_told_its_file_and_its_method() {
         let read = |line: &str| parse(line.split_whitespace().map(OsString::from).collect());
-        let options = |file: &str, debug, helper| {
-            Ok(Options { file: file.into(), method: None, debug, helper })
-        };
-        assert_eq!(read(""), options("/etc/unixauth.ini", false, false));
-        assert_eq!(read("-path /x -debug"), options("/x/unixauth.ini", true, false));
-        assert_eq!(read("-helper -ini /x/y"), options("/x/y", false, true));
-        let pam = read("-helper -method pam").expect("options");
-        assert_eq!((pam.method, pam.helper), (Some(Method::Pam), true));
-        assert_eq!(read("-method pom"), Err("-method is auto, pam or shadow".into()));
-        assert_eq!(read("-ini"), Err("-ini needs a name behind it".into()));
-        assert_eq!(read("check bob"), Err("unknown option check".into()));
+        let options = |method, debug| Ok(Options { file: "/x/y".into(), method, debug });
+        assert_eq!(read("-helper -ini /x/y"), options(None, false));
+        assert_eq!(read("-helper -ini /x/y -method pam"), options(Some(Method::Pam), false));
+        assert_eq!(read("-debug -ini /x/y -helper"), options(None, true));
+        assert_eq!(read("-helper"), Err("-ini FILE is missing".into()));
+        assert_eq!(read("-helper -ini"), Err("-ini needs a name behind it".into()));
+        assert_eq!(read("-helper -method pom"), Err("-method is auto, pam or shadow".into()));
+        assert_eq!(read("-helper -path /x"), Err("unknown option -path".into()));
     }
 }

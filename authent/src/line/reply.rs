@@ -121,21 +121,26 @@ impl Reply {
         Self { status: Status::Dead, text: reason.into() }
     }
 
-    /// The `+OK` of a `check` or `lookup`.
+    /// The `+OK` of a `check` or `lookup`; a `-DEAD` if the line cannot carry
+    /// the drop path or the uid: a blank in it would make another mailbox, uid
+    /// or forward address out of what follows.
     #[must_use]
     pub fn account(account: &Account) -> Self {
+        let unwritable =
+            |what| Self::dead(format!("the {what} of {} is not one word", account.name));
         // Room for what most answers are.
         let mut text = String::with_capacity(64);
         text.push_str(account.name.as_str());
         match &account.drop {
             DropPath::Config => text.push_str(" config"),
-            DropPath::File(path) => {
-                text.push(' ');
-                text.push_str(&path.to_string_lossy());
-            }
+            DropPath::File(path) => match path.to_str().filter(|path| is_word(path)) {
+                Some(path) => text.push_str(&format!(" {path}")),
+                None => return unwritable("drop path"),
+            },
         }
         match &account.uid {
             Some(Uid::Number(number)) => text.push_str(&format!(" {number}")),
+            Some(Uid::Name(name)) if !is_word(name) => return unwritable("uid"),
             Some(Uid::Name(name)) => text.push_str(&format!(" {name}")),
             // The uid may be left out only when no info follows.
             None if !account.info.is_empty() => text.push_str(" 0"),
@@ -239,6 +244,11 @@ fn parse_info(text: &str) -> Info {
     info
 }
 
+/// Whether a line can carry this text as one word.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c == ' ' || c.is_ascii_control())
+}
+
 /// At most [`MAX_REASON_BYTES`] of a text, cut between characters.
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_REASON_BYTES)]
@@ -306,6 +316,19 @@ mod tests {
             if let Ok(account) = expected {
                 assert_eq!(Reply::account(&account).to_account(), Ok(account), "{line} read back");
             }
+        }
+    }
+
+    #[test]
+    fn an_account_that_is_not_of_words_is_not_written() {
+        let bob = account("bob", "/var/mail/bob", None, "");
+        for uid in ["mail root", "", "a\tb", "a\nb"] {
+            let odd = Account { uid: Some(Uid::Name(uid.into())), ..bob.clone() };
+            assert_eq!(Reply::account(&odd), Reply::dead("the uid of bob is not one word"));
+        }
+        for path in ["/var/mail/bob 0", "/var/mail/bob\n", ""] {
+            let odd = Account { drop: DropPath::File(path.into()), ..bob.clone() };
+            assert_eq!(Reply::account(&odd), Reply::dead("the drop path of bob is not one word"));
         }
     }
 

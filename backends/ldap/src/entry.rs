@@ -24,13 +24,22 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    /// Reads an item of a search; `None` if it is no entry, or none that can
-    /// be read.
-    pub(crate) fn read(item: ResultEntry) -> Option<Self> {
+    /// Reads an item of a search; `None` if it is no entry.
+    ///
+    /// # Errors
+    ///
+    /// If it is an entry, and not one that can be read. Somebody is there, so
+    /// nobody may be told that there is no such user.
+    pub(crate) fn read(item: ResultEntry) -> Result<Option<Self>, Trouble> {
         if item.is_ref() || item.is_intermediate() {
-            return None;
+            return Ok(None);
         }
-        let [dn, attributes] = <[_; 2]>::try_from(parts(item.0)?).ok()?;
+        let unreadable = || Trouble::fault("the server shows an entry that cannot be read");
+        Self::of_tag(item.0).map(Some).ok_or_else(unreadable)
+    }
+
+    fn of_tag(tag: StructureTag) -> Option<Self> {
+        let [dn, attributes] = <[_; 2]>::try_from(parts(tag)?).ok()?;
         let mut entry = Self { dn: text(dn)?, attributes: Vec::new() };
         for attribute in parts(attributes)? {
             let [name, values] = <[_; 2]>::try_from(parts(attribute)?).ok()?;
@@ -60,9 +69,10 @@ impl Entry {
     }
 
     /// The one value of an attribute, if there is any.
-    fn one(&self, name: Option<&String>) -> Option<&str> {
-        let name = name?;
-        self.texts(name).next().filter(|value| !value.is_empty())
+    fn one(&self, name: &str) -> Result<Option<&str>, &'static str> {
+        let Some(value) = self.values(name).first() else { return Ok(None) };
+        let text = std::str::from_utf8(value).map_err(|_| "not UTF-8")?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// The account that this entry describes.
@@ -70,15 +80,19 @@ impl Entry {
         let fault = |attribute: &str, why: &str| {
             Trouble::fault(format!("{:?}: attribute {attribute}: {why}", self.dn))
         };
+        let one = |attribute: &str| self.one(attribute).map_err(|why| fault(attribute, why));
         let mut account = Account::named(user.clone());
-        if let (Some(path), Some(attribute)) = (self.one(map.drop.as_ref()), &map.drop) {
+        if let Some(attribute) = &map.drop
+            && let Some(path) = one(attribute)?
+        {
             account.drop = drop_path(path)
                 .ok_or_else(|| fault(attribute, "not the full path of a file, nor `config`"))?;
         }
-        account.uid = self.one(map.uid.as_ref()).map(|uid| match uid.parse() {
-            Ok(number) => Uid::Number(number),
-            Err(_) => Uid::Name(uid.to_owned()),
-        });
+        if let Some(attribute) = &map.uid
+            && let Some(text) = one(attribute)?
+        {
+            account.uid = Some(uid(text).ok_or_else(|| fault(attribute, "not a number or name"))?);
+        }
         account.info = self.info(map).map_err(|attribute| fault(attribute, "not one line"))?;
         Ok(account)
     }
@@ -111,6 +125,16 @@ fn drop_path(path: &str) -> Option<DropPath> {
     }
 }
 
+/// A number, or a name in one word: more words would be taken for what follows
+/// the uid wherever accounts are written in a line.
+fn uid(text: &str) -> Option<Uid> {
+    match text.parse() {
+        Ok(number) => Some(Uid::Number(number)),
+        Err(_) if text.contains(|c: char| c.is_whitespace() || c.is_control()) => None,
+        Err(_) => Some(Uid::Name(text.to_owned())),
+    }
+}
+
 fn parts(tag: StructureTag) -> Option<Vec<StructureTag>> {
     match tag.payload {
         PL::C(parts) => Some(parts),
@@ -131,6 +155,8 @@ fn text(tag: StructureTag) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use ldap3::asn1::TagClass;
+
     use super::*;
     use crate::config::Labelled;
 
@@ -183,6 +209,34 @@ mod tests {
             assert!(entry(&[("mailbox", &[bad])]).account(&user, &map()).is_err(), "{bad}");
         }
         assert!(entry(&[("cn", &["a\nb"])]).account(&user, &map()).is_err());
+        let attributes = vec![("mailbox".to_owned(), vec![b"/var/mail/j\xf6rg".to_vec()])];
+        let latin = Entry { dn: "uid=ann".to_owned(), attributes };
+        assert!(latin.account(&user, &map()).is_err());
+    }
+
+    #[test]
+    fn a_uid_of_several_words_is_a_fault() {
+        let user = Username::parse(b"ann").expect("a name");
+        for bad in ["mail root", "0 fwd=\"x@y\"", "mail\t", " ", "mail\n", "a\u{a0}b"] {
+            assert!(entry(&[("uidNumber", &[bad])]).account(&user, &map()).is_err(), "{bad:?}");
+        }
+    }
+
+    /// An entry as a server sends it, with this name and these attributes.
+    fn sent(id: u64, dn: &[u8], attributes: Vec<StructureTag>) -> ResultEntry {
+        let tag = |id, payload| StructureTag { class: TagClass::Universal, id, payload };
+        let list = tag(16, PL::C(attributes));
+        ResultEntry::new(tag(id, PL::C(vec![tag(4, PL::P(dn.to_vec())), list])))
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_not_nobody() {
+        let read = Entry::read(sent(4, b"uid=ann", Vec::new())).expect("readable");
+        assert_eq!(read.expect("an entry").dn, "uid=ann");
+        assert!(Entry::read(sent(4, b"uid=j\xf6rg", Vec::new())).is_err());
+        let bare = StructureTag { class: TagClass::Universal, id: 4, payload: PL::P(Vec::new()) };
+        assert!(Entry::read(sent(4, b"uid=ann", vec![bare])).is_err());
+        assert_eq!(Entry::read(sent(19, b"ldap://other", Vec::new())), Ok(None), "a referral");
     }
 
     #[test]

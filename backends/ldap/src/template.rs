@@ -125,6 +125,13 @@ impl Template {
         self.fill(names, ldap3::ldap_escape)
     }
 
+    /// The filter for a name that is escaped from its first letter to its last,
+    /// so that it can only stand where a value can.
+    pub(crate) fn sample_filter(&self) -> String {
+        let names = Names { full: "*", local: "*", domain: Some("*") };
+        self.filter(names).expect("a name with a domain")
+    }
+
     /// The text for a user, as it is.
     pub(crate) fn text(&self, names: Names<'_>) -> Option<String> {
         self.fill(names, Cow::Borrowed)

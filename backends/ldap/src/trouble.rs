@@ -35,6 +35,8 @@ pub(crate) enum TroubleKind {
     Down,
     /// It, or what is set here, is wrong: another server would say the same.
     Fault,
+    /// What it holds of the user cannot be judged: another server holds the same.
+    Record,
     /// All connections to it are in use, for too long.
     Overloaded,
     /// It has not answered this, but may well answer others.
@@ -84,6 +86,7 @@ impl Trouble {
         let kind = match self.kind {
             TroubleKind::Busy | TroubleKind::Down => UnavailableKind::Dead,
             TroubleKind::Fault => UnavailableKind::Fault,
+            TroubleKind::Record => UnavailableKind::Record,
             TroubleKind::Overloaded => UnavailableKind::Overloaded,
             TroubleKind::Slow | TroubleKind::Timeout => UnavailableKind::Timeout,
         };

@@ -1,5 +1,6 @@
 //! Opening the base: the file, then the server, if it answers.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,12 +47,11 @@ pub fn check(file: &Path) -> Vec<Diagnostic> {
 }
 
 fn load(file: &Path) -> Loaded<Settings> {
-    config::load_with(
-        file,
-        &mut |path| config::text(std::fs::read(path)?),
-        &VOCABULARY,
-        Settings::build,
-    )
+    let mode = |file: &Path| std::fs::metadata(file).ok().map(|found| found.mode());
+    config::load_with(file, &mut |path| config::text(std::fs::read(path)?), &VOCABULARY, |given| {
+        given.guard_secret("mysql_password", mode);
+        Settings::build(given)
+    })
 }
 
 /// Opens the base of the mysqlauth.ini `file`. Must be called within the
@@ -190,6 +190,27 @@ impl Base {
             }
             Err(trouble) => Err(self.blame(setting, trouble)),
             Ok(()) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_password_that_others_may_read_is_warned_of() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("mysqlauth.ini");
+        std::fs::write(&file, "mysql_server localhost\nmysql_password x\n").expect("written");
+        for (mode, expected) in [(0o640, false), (0o644, true)] {
+            std::fs::set_permissions(&file, Permissions::from_mode(mode)).expect("our own");
+            let found: Vec<String> = check(&file).iter().map(ToString::to_string).collect();
+            let told = found.iter().any(|text| text.contains("may read the password"));
+            assert_eq!(told, expected, "{mode:o} {found:?}");
         }
     }
 }

@@ -66,8 +66,21 @@ impl AccountSettings {
     }
 
     /// Whether this shell keeps its owner from logging in.
-    pub(crate) fn refuses_shell(&self, shell: &Path) -> bool {
-        self.need_shell && !is_listed(shell, &fs::read_to_string("/etc/shells").unwrap_or_default())
+    pub(crate) fn refuses_shell(&self, shell: &Path) -> Result<bool, Unavailable> {
+        self.refuses_shell_by(shell, Path::new("/etc/shells"))
+    }
+
+    /// The same by another list. One that cannot be read says nothing about a
+    /// shell.
+    fn refuses_shell_by(&self, shell: &Path, list: &Path) -> Result<bool, Unavailable> {
+        if !self.need_shell {
+            return Ok(false);
+        }
+        let shells = fs::read_to_string(list).map_err(|error| {
+            let text = format!("need_shell: cannot read {}: {error}", list.display());
+            Unavailable::new(UnavailableKind::Fault, text)
+        })?;
+        Ok(!is_listed(shell, &shells))
     }
 
     /// Lists mail users; `None` if they are too many for one answer. Blocks.
@@ -212,6 +225,29 @@ mod tests {
         ];
         for (shell, expected) in rows {
             assert_eq!(is_listed(Path::new(shell), shells), expected, "{shell}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_shells_that_cannot_be_read_refuses_no_shell() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let list = folder.path().join("shells");
+        let demanding = settings(1, None);
+        let indifferent = AccountSettings { need_shell: false, ..settings(1, None) };
+        let refuses = |accounts: &AccountSettings| {
+            let refuses = accounts.refuses_shell_by(Path::new("/bin/sh"), &list);
+            refuses.map_err(|error| error.kind)
+        };
+        assert_eq!(refuses(&demanding), Err(UnavailableKind::Fault), "there is none");
+        assert_eq!(refuses(&indifferent), Ok(false));
+        for (text, expected) in [
+            (&b"/bin/sh\n"[..], Ok(false)),
+            (b"/bin/bash\n", Ok(true)),
+            (b"/bin/sh\n# f\xfcr alle\n", Err(UnavailableKind::Fault)),
+        ] {
+            fs::write(&list, text).expect("written");
+            assert_eq!(refuses(&demanding), expected, "{text:?}");
+            assert_eq!(refuses(&indifferent), Ok(false));
         }
     }
 

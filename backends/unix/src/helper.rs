@@ -2,6 +2,7 @@
 //! output, and makes room for a fresh one now and then.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,15 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::LocalUsers;
 
-/// Questions that one helper answers. PAM modules are written for programs that
-/// end soon, and many leak.
-const LIFE: u32 = 5_000;
+/// How many questions one helper answers, at least and at most. PAM modules are
+/// written for programs that end soon, and many leak. Helpers start together
+/// and get the same share of the questions, so each draws a life of its own:
+/// else all would end at once, and nobody be there to answer.
+const LIFE: RangeInclusive<u32> = 4_000..=6_000;
 
-/// The life of a helper that nobody would replace.
-const FOREVER: u32 = u32::MAX;
-
-/// Answers requests until `exit`, the end of the input, or, if it is
-/// `replaceable` because somebody starts the next one, the end of its life.
+/// Answers requests until `exit`, the end of the input, or the end of its life:
+/// somebody starts the next one.
 ///
 /// # Errors
 ///
@@ -32,9 +32,12 @@ pub async fn serve(
     output: impl AsyncWrite + Unpin,
     users: LocalUsers,
     manners: &Manners,
-    replaceable: bool,
 ) -> io::Result<()> {
-    serve_for(if replaceable { LIFE } else { FOREVER }, input, output, users, manners).await
+    serve_for(life(), input, output, users, manners).await
+}
+
+fn life() -> u32 {
+    rand::random_range(LIFE)
 }
 
 /// Answers this many questions.
@@ -60,7 +63,7 @@ struct Counted<A> {
 impl<A> Counted<A> {
     fn count(&self) {
         // Those that were sent together with the last one count as nothing.
-        let less = |left: u32| (left < FOREVER).then(|| left.saturating_sub(1));
+        let less = |left: u32| Some(left.saturating_sub(1));
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
@@ -100,6 +103,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for Mortal<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use dmail_authent::line::Quoting;
     use dmail_core::Account;
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -114,6 +119,12 @@ mod tests {
         async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
             Ok(Verdict::accepted(Account::named(request.user.clone())))
         }
+    }
+
+    #[test]
+    fn helpers_that_start_together_do_not_end_together() {
+        let lives: HashSet<u32> = (0..64).map(|_| life()).collect();
+        assert!(lives.len() > 16 && lives.iter().all(|life| LIFE.contains(life)), "{lives:?}");
     }
 
     #[tokio::test]

@@ -136,7 +136,7 @@ impl Base {
         if let Some(rejection) = refused {
             return Ok(Verdict::Rejected(rejection));
         }
-        if self.settings.accounts.refuses_shell(&found.shell) {
+        if self.settings.accounts.refuses_shell(&found.shell)? {
             let why = "the shell is not one of /etc/shells";
             return Ok(Verdict::Rejected(refusal::not_allowed(user, why)));
         }

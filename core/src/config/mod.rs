@@ -21,6 +21,7 @@
 mod access;
 mod check;
 mod diagnostic;
+mod exposure;
 mod given;
 mod manual;
 mod place;

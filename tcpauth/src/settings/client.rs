@@ -151,7 +151,11 @@ pub fn check_client(file: &Path) -> Vec<Diagnostic> {
 }
 
 fn load(file: &Path) -> Loaded<ClientConfig> {
-    config::load_with(file, &mut |path| config::text(std::fs::read(path)?), &TCPAUTH_INI, build)
+    let mut read = |path: &Path| config::text(std::fs::read(path)?);
+    config::load_with(file, &mut read, &TCPAUTH_INI, |given| {
+        given.guard_secret("shared_secret", super::mode);
+        build(given)
+    })
 }
 
 fn build(given: &mut Given<'_>) -> Option<ClientConfig> {

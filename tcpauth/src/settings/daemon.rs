@@ -250,7 +250,11 @@ impl DaemonSettings {
 /// Reads `tcpauthsvr.conf`, and the certificates that it names.
 #[must_use]
 pub fn load_daemon(file: &Path) -> Loaded<DaemonSettings> {
-    config::load_with(file, &mut |path| config::text(std::fs::read(path)?), &TCPAUTHSVR_CONF, build)
+    let mut read = |path: &Path| config::text(std::fs::read(path)?);
+    config::load_with(file, &mut read, &TCPAUTHSVR_CONF, |given| {
+        given.guard_secret("shared_secret", super::mode);
+        build(given)
+    })
 }
 
 fn build(given: &mut Given<'_>) -> Option<DaemonSettings> {

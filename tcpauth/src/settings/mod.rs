@@ -5,6 +5,9 @@ mod daemon;
 mod kind;
 mod tls;
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 pub use client::{TCPAUTH_INI, check_client, load_client};
 pub use daemon::{
     DaemonSettings, GuardSettings, ListenSettings, LogSettings, ModuleSettings, TCPAUTHSVR_CONF,
@@ -20,6 +23,11 @@ macro_rules! introduction {
     };
 }
 use introduction;
+
+/// The permission bits of a file.
+fn mode(file: &Path) -> Option<u32> {
+    std::fs::metadata(file).ok().map(|found| found.mode())
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The files, right and wrong; and the manuals.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use dmail_core::config::{Diagnostic, manual_markdown};
@@ -24,6 +26,7 @@ impl Folder {
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).expect("room");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("our own");
         path
     }
 }
@@ -120,6 +123,21 @@ fn a_client_reads_its_file() {
     let socket = format!("unix:{}", socket.display());
     assert_eq!(shown, ["auth1.corp.example:2110", "[2001:db8::1]:2110", &socket]);
     assert!(config.tls.is_some());
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_warned_of() {
+    let folder = Folder::new();
+    let client = folder.write("tcpauth.ini", "server a:2110\nshared_secret between us\n");
+    let daemon = folder.write("tcpauthsvr.conf", "source nwauth\nshared_secret between us\n");
+    for (mode, expected) in [(0o640, false), (0o644, true)] {
+        for file in [&client, &daemon] {
+            std::fs::set_permissions(file, Permissions::from_mode(mode)).expect("our own");
+        }
+        for said in [said(&check_client(&client)), said(&load_daemon(&daemon).diagnostics)] {
+            assert_eq!(said.contains("may read the password"), expected, "{mode:o} {said}");
+        }
+    }
 }
 
 #[test]

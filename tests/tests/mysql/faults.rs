@@ -191,7 +191,8 @@ async fn a_connection_that_the_server_has_closed_costs_nothing() {
     let Some(server) = original(&[]) else { return };
     let base = impatient(&server).await;
     for _ in 0..5 {
-        assert!(is_accepted(&check(&base, "u1", "p1").await));
+        let verdict = check(&base, "u1", "p1").await;
+        assert!(is_accepted(&verdict), "{verdict:?}");
         server.sql("KILL USER dmail");
         let verdict = check(&base, "u1", "p1").await;
         assert!(is_accepted(&verdict), "{verdict:?}");

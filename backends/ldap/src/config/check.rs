@@ -1,6 +1,7 @@
 //! Contradictions between settings that are each fine by themselves, and the
 //! files that they name.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -165,8 +166,12 @@ pub(super) fn identity(server: &ServerSettings, given: &mut Given<'_>) -> Option
         given.clash(second, "the password of `ldap_bind_dn` is set twice", first, "first set here");
         return None;
     }
+    given.guard_secret(PASSWORD[0], mode);
     let password = match &server.bind_password_file {
-        Some(file) => Some(read_password(file, given)?),
+        Some(file) => {
+            given.guard_file(PASSWORD[1], file, mode(file));
+            Some(read_password(file, given)?)
+        }
         None => server.bind_password.clone(),
     };
     match (&server.bind_dn, password) {
@@ -183,6 +188,11 @@ pub(super) fn identity(server: &ServerSettings, given: &mut Given<'_>) -> Option
             None
         }
     }
+}
+
+/// The permission bits of a file.
+fn mode(file: &Path) -> Option<u32> {
+    std::fs::metadata(file).ok().map(|found| found.mode())
 }
 
 fn read_password(file: &Path, given: &mut Given<'_>) -> Option<Secret> {

@@ -180,9 +180,10 @@ pub(super) fn filter() -> Kind<Template> {
         if !template.names_the_user() {
             return Err(Fault::whole(value.text, "it finds the same for all users: no %u or %n"));
         }
-        let sample = value.text.replace("%%", "x").replace(['%'], "x");
+        let sample = template.sample_filter();
         if !value.text.starts_with('(') || ldap3::parse_filter(&sample).is_err() {
-            return Err(Fault::whole(value.text, "not a filter as RFC 4515 has them"));
+            let why = "not a filter as RFC 4515 has them, with names as values only";
+            return Err(Fault::whole(value.text, why));
         }
         Ok(template)
     })
@@ -253,6 +254,19 @@ mod tests {
             assert!(read(&filter(), good).is_ok(), "{good}");
         }
         for bad in ["mail=%u", "(mail=%u", "(mail=bob)", "(mail=%z)", "((mail=%u))"] {
+            assert!(read(&filter(), bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_stands_in_a_filter_where_a_value_does() {
+        for good in ["(mail=*%u*)", "(cn:caseExactMatch:=%n)", "(&(uid=%n)(ou=100%%))", "(uid>=%n)"]
+        {
+            assert!(read(&filter(), good).is_ok(), "{good}");
+        }
+        let bad =
+            ["(%u=x)", "(&(uid=%u)(%d=x))", "(x%n=%u)", "(%u=*)", "(cn:%n:=%u)", "(uid=\\%n)"];
+        for bad in bad {
             assert!(read(&filter(), bad).is_err(), "{bad}");
         }
     }

@@ -1,3 +1,5 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use dmail_core::config::{entry, manual_markdown};
@@ -92,6 +94,31 @@ fn the_password_is_never_shown() {
     let file = "ldap_server ldap://localhost\nldap_base dc=x\nldap_bind_password opensesame\n";
     let text = complaints(file).concat();
     assert!(!text.contains("opensesame") && !text.is_empty(), "{text}");
+}
+
+#[test]
+fn a_password_that_others_may_read_is_warned_of() {
+    const BASE: &str = "ldap_server ldap://localhost\nldap_base dc=x\nldap_bind_dn cn=x\n";
+    let folder = tempfile::tempdir().expect("a directory");
+    let (file, password) = (folder.path().join("ldapauth.ini"), folder.path().join("password"));
+    let inside = format!("{BASE}ldap_bind_password x\n");
+    let beside = format!("{BASE}ldap_bind_password_file password\n");
+    let rows = [
+        (&inside, 0o600, 0o600, None),
+        (&inside, 0o644, 0o600, Some(&file)),
+        (&beside, 0o644, 0o640, None),
+        (&beside, 0o600, 0o644, Some(&password)),
+    ];
+    for (lines, own, other, expected) in rows {
+        for (path, text, mode) in [(&file, lines.as_str(), own), (&password, "x\n", other)] {
+            std::fs::write(path, text).expect("written");
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own");
+        }
+        let found: Vec<String> = check(&file).iter().map(ToString::to_string).collect();
+        let told = expected.map(|path| format!("may read the password in {}", path.display()));
+        assert_eq!(found.len(), usize::from(told.is_some()), "{lines}{found:?}");
+        assert!(told.is_none_or(|told| found[0].contains(&told)), "{lines}{found:?}");
+    }
 }
 
 /// Nothing is wrong with them but that their files are not on this machine.

@@ -13,7 +13,7 @@ use tokio::time;
 use crate::config::{Address, Link, Scope};
 use crate::entry::Entry;
 use crate::schema::Schema;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::trouble::{Trouble, TroubleKind, one_line};
 use crate::wire::ber;
 
 /// How many entries a page of a list has.
@@ -97,7 +97,7 @@ impl Searcher {
             .map_err(|error| lost("a search", &error))?;
         let mut entries = Vec::new();
         while let Some(item) = stream.next().await.map_err(|error| lost("a search", &error))? {
-            entries.extend(Entry::read(item));
+            entries.extend(Entry::read(item)?);
             if entries.len() > ENOUGH {
                 // A server that heeds no limit. The connection stays busy: the
                 // rest is still coming.
@@ -143,7 +143,15 @@ impl Searcher {
         loop {
             let item = time::timeout(patience, stream.next()).await.map_err(|_| slow())?;
             let Some(item) = item.map_err(broken)? else { break };
-            let Some(entry) = Entry::read(item) else { continue };
+            let entry = match Entry::read(item) {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue,
+                // One that nobody can read does not keep the others from a list.
+                Err(trouble) => {
+                    tracing::warn!("left out of a list of LDAP entries: {trouble}");
+                    continue;
+                }
+            };
             if visit(entry).is_break() {
                 // The rest of the page is still coming: busy.
                 return Ok(Listed::Enough);
@@ -287,7 +295,31 @@ fn no_base(base: &str) -> Trouble {
     Trouble::new(TroubleKind::Busy, format!("ldap_base {base:?} {why}"))
 }
 
+/// An error of the connection. A question that could not even be written down
+/// says nothing about the server.
 fn lost(what: &str, error: &LdapError) -> Trouble {
-    let error = crate::trouble::one_line(&error.to_string());
-    Trouble::down(format!("{what}: {error}"))
+    let kind = match error {
+        LdapError::FilterParsing | LdapError::AddNoValues => TroubleKind::Fault,
+        _ => TroubleKind::Down,
+    };
+    Trouble::new(kind, format!("{what}: {}", one_line(&error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_of_ours_that_is_wrong_takes_no_server_down() {
+        let closed = || LdapError::from(std::io::Error::other("closed"));
+        let rows = [
+            (LdapError::FilterParsing, TroubleKind::Fault),
+            (LdapError::AddNoValues, TroubleKind::Fault),
+            (LdapError::EndOfStream, TroubleKind::Down),
+            (closed(), TroubleKind::Down),
+        ];
+        for (error, expected) in rows {
+            assert_eq!(lost("a search", &error).kind, expected, "{error}");
+        }
+    }
 }

@@ -50,7 +50,7 @@ impl<'a> Attempts<'a> {
     ) -> Result<(), Unavailable> {
         server.failed(trouble);
         let unavailable = trouble.unavailable(server.name());
-        if trouble.kind == TroubleKind::Fault {
+        if matches!(trouble.kind, TroubleKind::Fault | TroubleKind::Record) {
             return Err(unavailable);
         }
         self.last = Some(unavailable);

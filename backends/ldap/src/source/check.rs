@@ -129,20 +129,23 @@ impl Directory {
         }
         let mut unjudged = None;
         for text in stored {
-            let Ok(text) = String::from_utf8(text.clone()) else { continue };
+            let Ok(text) = String::from_utf8(text.clone()) else {
+                unjudged = Some(format!("user {user}: the stored password is not UTF-8"));
+                continue;
+            };
             let verdict = hasher.verify(Some(Zeroizing::new(tagged(text))), secret.clone()).await;
             match verdict.map_err(overloaded)? {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
-                Err(error) => unjudged = Some(error.unavailable(SOURCE, user.as_str())),
+                Err(error) => unjudged = Some(error.unavailable(SOURCE, user.as_str()).detail),
             }
         }
         match unjudged {
             None => Ok(false),
-            Some(unavailable) => {
+            Some(why) => {
                 let attribute = &self.config.attributes.password;
-                let detail = format!("{} (ldap_attr_password {attribute})", unavailable.detail);
-                Err(Trouble::fault(detail))
+                let detail = format!("{why} (ldap_attr_password {attribute})");
+                Err(Trouble::new(TroubleKind::Record, detail))
             }
         }
     }
@@ -159,5 +162,43 @@ fn tagged(text: String) -> String {
     match text.starts_with(['{', '$', '!']) {
         true => text,
         false => format!("{{CLEAR}}{text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_schemes::Scheme;
+    use dmail_schemes::hasher::Hasher;
+
+    use super::*;
+
+    fn directory() -> Directory {
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("ldapauth.ini");
+        let lines = "ldap_server ldap://localhost\nldap_base dc=x\nldap_mode compare\n";
+        std::fs::write(&file, lines).expect("a file");
+        let (config, _) = crate::config::load(&file).into_result().expect("settings");
+        Directory::new(config, Some(Hasher::new(Scheme::Ssha256).expect("a hasher")))
+    }
+
+    #[tokio::test]
+    async fn a_stored_password_that_nobody_can_judge_is_never_a_wrong_one() {
+        let directory = directory();
+        let ann = Username::parse(b"ann").expect("a name");
+        let secret = Secret::new(*b"opensesame");
+        type Stored = &'static [&'static [u8]];
+        let rows: [(Stored, Result<bool, TroubleKind>); 6] = [
+            (&[b"opensesame"], Ok(true)),
+            (&[b"swordfish"], Ok(false)),
+            (&[b"{ROT13}bcrafrfnzr"], Err(TroubleKind::Fault)),
+            (&[b"p\xe4ss"], Err(TroubleKind::Fault)),
+            (&[b"p\xe4ss", b"swordfish"], Err(TroubleKind::Fault)),
+            (&[b"p\xe4ss", b"opensesame"], Ok(true)),
+        ];
+        for (stored, expected) in rows {
+            let values: Vec<Vec<u8>> = stored.iter().map(|text| text.to_vec()).collect();
+            let fits = directory.fits(&ann, &values, &secret).await;
+            assert_eq!(fits.map_err(|trouble| trouble.kind), expected, "{stored:?}");
+        }
     }
 }

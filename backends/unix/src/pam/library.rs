@@ -23,6 +23,7 @@ const CONVERSATION_ERROR: c_int = 19;
 /// Ask for nothing to be printed, and let nobody in without a password.
 const FLAGS: c_int = 0x8000 | 0x0001; // PAM_SILENT, PAM_DISALLOW_NULL_AUTHTOK
 
+const ITEM_USER: c_int = 2;
 const ITEM_TTY: c_int = 3;
 const ITEM_REMOTE_HOST: c_int = 4;
 const ITEM_FAIL_DELAY: c_int = 10;
@@ -64,6 +65,7 @@ type Start = unsafe extern "C" fn(
     *mut *mut c_void,
 ) -> c_int;
 type SetItem = unsafe extern "C" fn(*mut c_void, c_int, *const c_void) -> c_int;
+type GetItem = unsafe extern "C" fn(*const c_void, c_int, *mut *const c_void) -> c_int;
 type Phase = unsafe extern "C" fn(*mut c_void, c_int) -> c_int;
 type Describe = unsafe extern "C" fn(*mut c_void, c_int) -> *const c_char;
 
@@ -71,6 +73,7 @@ type Describe = unsafe extern "C" fn(*mut c_void, c_int) -> *const c_char;
 pub(crate) struct Pam {
     start: Start,
     set_item: SetItem,
+    get_item: GetItem,
     authenticate: Phase,
     account: Phase,
     end: Phase,
@@ -89,6 +92,8 @@ pub(crate) struct Outcome {
     pub(crate) text: String,
     /// Whether the password was found good, and the code is about the account.
     pub(crate) authenticated: bool,
+    /// Whether the user is another one in the end: modules may change who it is.
+    pub(crate) other_user: bool,
     /// How often the password was asked for.
     pub(crate) prompts: usize,
     /// Whether anything else was asked for, or the password once more.
@@ -108,6 +113,7 @@ impl Pam {
             Ok(Self {
                 start: *library.get::<Start>(b"pam_start\0").map_err(text)?,
                 set_item: *library.get::<SetItem>(b"pam_set_item\0").map_err(text)?,
+                get_item: *library.get::<GetItem>(b"pam_get_item\0").map_err(text)?,
                 authenticate: *library.get::<Phase>(b"pam_authenticate\0").map_err(text)?,
                 account: *library.get::<Phase>(b"pam_acct_mgmt\0").map_err(text)?,
                 end: *library.get::<Phase>(b"pam_end\0").map_err(text)?,
@@ -154,13 +160,14 @@ impl Pam {
                 code = unsafe { (self.account)(handle, FLAGS) };
             }
         }
+        let other_user = code == SUCCESS && !self.is_about(handle, &user);
         let text = self.text(handle, code);
         if !handle.is_null() {
             // SAFETY: a handle of pam_start, not used after this.
             unsafe { (self.end)(handle, code) };
         }
         let Answers { prompts, asked_for_more, .. } = answers;
-        Some(Outcome { code, text, authenticated, prompts, asked_for_more })
+        Some(Outcome { code, text, authenticated, other_user, prompts, asked_for_more })
     }
 
     /// Tells the modules where the client is. They need not delay a "no": the
@@ -182,6 +189,19 @@ impl Pam {
             }
         }
         SUCCESS
+    }
+
+    /// Whether this is who the transaction is about by now.
+    fn is_about(&self, handle: *mut c_void, user: &CStr) -> bool {
+        let mut name = ptr::null();
+        // SAFETY: a started handle, and a place for the answer.
+        let code = unsafe { (self.get_item)(handle, ITEM_USER, &raw mut name) };
+        if code != SUCCESS || name.is_null() {
+            return false;
+        }
+        // SAFETY: this item is a text that ends in NUL, which the library keeps
+        // until the item is set again.
+        unsafe { CStr::from_ptr(name.cast()) == user }
     }
 
     fn text(&self, handle: *mut c_void, code: c_int) -> String {
@@ -323,6 +343,36 @@ mod tests {
         // SAFETY: the library would free them now.
         unsafe { release(replies, styles.len(), answers.secret.expose().len()) };
         Ok(texts)
+    }
+
+    #[test]
+    fn a_transaction_that_goes_on_about_another_user_is_noticed() {
+        let Ok(pam) = Pam::load() else {
+            eprintln!("skipped, for this machine has no libpam");
+            return;
+        };
+        let secret = Secret::new(*b"opensesame");
+        let mut answers = Answers { secret: &secret, prompts: 0, asked_for_more: false };
+        let data = (&raw mut answers).cast::<c_void>();
+        let conversation = Conversation { converse, data };
+        let mut handle = ptr::null_mut();
+        // SAFETY: as in `check`.
+        let code = unsafe {
+            (pam.start)(
+                c"login".as_ptr(),
+                c"ann".as_ptr(),
+                &raw const conversation,
+                &raw mut handle,
+            )
+        };
+        assert_eq!(code, SUCCESS);
+        assert!(pam.is_about(handle, c"ann") && !pam.is_about(handle, c"an"));
+        // SAFETY: as a module does it; the library copies the text.
+        let code = unsafe { (pam.set_item)(handle, ITEM_USER, c"root".as_ptr().cast()) };
+        assert_eq!(code, SUCCESS);
+        assert!(!pam.is_about(handle, c"ann"));
+        // SAFETY: not used after this.
+        unsafe { (pam.end)(handle, SUCCESS) };
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | the password is wrong, the user unknown, too many tries | a wrong password |
 //! | the account or the password has expired, or may not | not allowed |
-//! | anything else, or success without asking for the password | nobody could decide |
+//! | success without asking for the password, or for another user | nobody could decide |
+//! | anything else | nobody could decide |
 
 mod library;
 
@@ -72,6 +73,7 @@ fn meaning(
     let not_allowed = |why: &str| Ok(Some(refusal::not_allowed(user, why)));
     match (outcome.code, outcome.authenticated) {
         (0, _) if outcome.prompts == 0 => fault("lets users in without asking for a password"),
+        (0, _) if outcome.other_user => fault("goes on about another user than was asked about"),
         (0, _) => Ok(None),
         // PERM_DENIED
         (6, _) => not_allowed("PAM does not permit it"),
@@ -125,9 +127,17 @@ mod tests {
             ((7, false, 1, true), Err(Fault)), // a second factor
             ((19, false, 1, true), Err(Fault)),
         ];
-        for ((code, authenticated, prompts, asked_for_more), expected) in rows {
-            let outcome =
-                Outcome { code, text: "words".into(), authenticated, prompts, asked_for_more };
+        let outcome = |(code, authenticated, prompts, asked_for_more): Row| Outcome {
+            code,
+            text: "words".into(),
+            authenticated,
+            other_user: false,
+            prompts,
+            asked_for_more,
+        };
+        let other = Outcome { other_user: true, ..outcome((0, true, 1, false)) };
+        let rows = rows.map(|(row, expected)| (outcome(row), expected));
+        for (outcome, expected) in rows.into_iter().chain([(other, Err(Fault))]) {
             let meaning = meaning("dmail", &bob, &outcome);
             let kinds = meaning.map(|no| no.map(|no| no.kind)).map_err(|error| error.kind);
             assert_eq!(kinds, expected, "{outcome:?}");
