@@ -185,7 +185,7 @@ async fn compare_knows_the_hashes_of_directories_and_says_so_if_not() {
     assert!(text.contains("strange") && text.contains("ldap_attr_password"), "{text}");
     assert!(!text.contains("frperg"), "{text}");
     let blind = kit::reader(&[slapd.url()], &settings).await;
-    assert_eq!(blind.trouble("ssha", "ssha-secret").await.kind, UnavailableKind::Record);
+    assert_eq!(blind.trouble("ssha", "ssha-secret").await.kind, UnavailableKind::Fault);
 }
 
 #[tokio::test]

@@ -190,9 +190,9 @@ mod tests {
         let rows: [(Stored, Result<bool, TroubleKind>); 6] = [
             (&[b"opensesame"], Ok(true)),
             (&[b"swordfish"], Ok(false)),
-            (&[b"{ROT13}bcrafrfnzr"], Err(TroubleKind::Fault)),
-            (&[b"p\xe4ss"], Err(TroubleKind::Fault)),
-            (&[b"p\xe4ss", b"swordfish"], Err(TroubleKind::Fault)),
+            (&[b"{ROT13}bcrafrfnzr"], Err(TroubleKind::Record)),
+            (&[b"p\xe4ss"], Err(TroubleKind::Record)),
+            (&[b"p\xe4ss", b"swordfish"], Err(TroubleKind::Record)),
             (&[b"p\xe4ss", b"opensesame"], Ok(true)),
         ];
         for (stored, expected) in rows {
