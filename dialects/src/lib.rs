@@ -1,0 +1,27 @@
+//! Other mail servers' ways of asking who somebody is: each a dialect, spoken
+//! here without any IO.
+//!
+//! ```text
+//!   bytes ─▶ codec ─▶ Session ──Step::Ask(ticket, question)──▶ the gateway
+//!                     (decides)                                     │
+//!   bytes ◀─────────  Session ◀──────answered(ticket, answer)───────┘
+//! ```
+//!
+//! | dialect | asked by |
+//! |---|---|
+//! | [`dovecot::auth`] | Postfix, Exim, Dovecot's login processes |
+//! | [`saslauthd`] | Cyrus SASL, OpenLDAP, Exim |
+//! | [`socketmap`], [`tcp_table`] | Postfix's lookup tables, sendmail |
+//!
+//! One rule holds for all: what nobody could decide is told in the way that
+//! makes the asking server say "try again later", never "wrong password".
+
+pub mod dovecot;
+pub mod saslauthd;
+pub mod socketmap;
+pub mod table;
+pub mod tcp_table;
+
+mod session;
+
+pub use session::{Answer, Question, Session, Step, Then, Ticket};
