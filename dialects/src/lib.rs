@@ -10,6 +10,7 @@
 //! | dialect | asked by |
 //! |---|---|
 //! | [`dovecot::auth`] | Postfix, Exim, Dovecot's login processes |
+//! | [`dovecot::userdb`] | Dovecot's LMTP, LDA and doveadm |
 //! | [`saslauthd`] | Cyrus SASL, OpenLDAP, Exim |
 //! | [`socketmap`], [`tcp_table`] | Postfix's lookup tables, sendmail |
 //!
