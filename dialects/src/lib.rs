@@ -13,11 +13,17 @@
 //! | [`dovecot::userdb`] | Dovecot's LMTP, LDA and doveadm |
 //! | [`saslauthd`] | Cyrus SASL, OpenLDAP, Exim |
 //! | [`socketmap`], [`tcp_table`] | Postfix's lookup tables, sendmail |
+//! | [`authdaemon`] | Courier, Cyrus SASL |
+//! | [`extauth`] | ejabberd |
+//! | [`proc_exec`] | OpenSMTPD |
 //!
 //! One rule holds for all: what nobody could decide is told in the way that
 //! makes the asking server say "try again later", never "wrong password".
 
+pub mod authdaemon;
 pub mod dovecot;
+pub mod extauth;
+pub mod proc_exec;
 pub mod saslauthd;
 pub mod socketmap;
 pub mod table;
