@@ -1,0 +1,305 @@
+//! Courier's authdaemon socket, and its pipe (`authpipe`).
+//!
+//! ```text
+//!   client: PRE . imap bob                      a user, without a password
+//!   client: AUTH 25 · imap · login · bob · …    25 bytes of lines: a login
+//!   client: ENUMERATE                           all users
+//!   server: USERNAME=… · HOME=… · ADDRESS=… · .  │ FAIL
+//! ```
+//!
+//! There is no word for "try again later": the connection ends without an
+//! answer, which Courier and Cyrus SASL take as one.
+
+use bytes::BytesMut;
+use dmail_core::sasl::{Credentials, login_name};
+use dmail_core::{
+    Account, AuthRequest, DropPath, Origin, RejectionKind, Search, SearchOutcome, Secret, Service,
+    Uid, Username, Verdict,
+};
+use memchr::memchr;
+
+use crate::{Answer, Question, Session, Step, Then, Ticket};
+
+/// Longest command line, and longest body of `AUTH`.
+const MAX_LINE: usize = 8_192;
+
+/// What accounts are told to be, beside what the user base says: Courier
+/// demands a number for the owner and a home.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The owner of accounts that have none.
+    pub uid: u32,
+    /// The group of all accounts.
+    pub gid: u32,
+    /// The home folder of all accounts.
+    pub home: String,
+}
+
+/// One client's conversation: one request, or on a pipe one after the other.
+pub struct AuthdaemonSession {
+    config: Config,
+    /// Whether the connection ends with the first answer.
+    once: bool,
+    origin: Origin,
+    asked: bool,
+}
+
+impl AuthdaemonSession {
+    /// A connection on which nothing was said; with `once` it serves one
+    /// request, as the socket does and the pipe does not.
+    #[must_use]
+    pub fn new(config: Config, once: bool) -> Self {
+        Self { config, once, origin: Origin::local(Service::Line), asked: false }
+    }
+
+    fn command(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+        let text = String::from_utf8_lossy(line);
+        let mut words = text.split([' ', '\t']);
+        match words.next() {
+            Some("PRE") => {
+                let (_, service, user) = (words.next(), words.next(), words.next());
+                self.origin.service = service_of(service.unwrap_or_default());
+                match login_name(user.unwrap_or_default().as_bytes(), Username::MAX_BYTES) {
+                    Ok(user) => {
+                        let request = AuthRequest::lookup(user, self.origin);
+                        self.ask(Question::Authenticate(request))
+                    }
+                    Err(_) => self.refuse(out),
+                }
+            }
+            Some("ENUMERATE") => {
+                let (from, max, origin) = (0, None, self.origin);
+                let search = Search { pattern: "*".into(), from, max, origin };
+                self.ask(Question::Search(search))
+            }
+            // `TCPREMOTEIP=address` and the like may come first.
+            Some(setting) if setting.contains('=') => {
+                if let Some(address) = setting.strip_prefix("TCPREMOTEIP=") {
+                    self.origin.client =
+                        address.parse().ok().map(|ip: std::net::IpAddr| ip.to_canonical());
+                }
+                None
+            }
+            // PASSWD and what is not known: changing a password needs more
+            // trust than this socket has.
+            _ => self.refuse(out),
+        }
+    }
+
+    /// `service LF type LF user LF password`.
+    fn login(&mut self, body: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+        let mut lines = body.splitn(4, |byte| *byte == b'\n');
+        let mut next = || lines.next().unwrap_or_default();
+        let (service, kind, user, password) = (next(), next(), next(), next());
+        self.origin.service = service_of(&String::from_utf8_lossy(service));
+        if kind != b"login" {
+            return self.refuse(out);
+        }
+        let user = login_name(user, Username::MAX_BYTES);
+        let password = password.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let secret = Secret::new(password);
+        match (Credentials { user, secret }).usable() {
+            Ok((user, secret)) => {
+                let request = AuthRequest::check(user, secret, self.origin);
+                self.ask(Question::Authenticate(request))
+            }
+            Err(_) => self.refuse(out),
+        }
+    }
+
+    fn ask(&mut self, question: Question) -> Option<Step> {
+        self.asked = true;
+        Some(Step::Ask(Ticket(1), question))
+    }
+
+    fn refuse(&mut self, out: &mut Vec<u8>) -> Option<Step> {
+        self.origin = Origin::local(Service::Line);
+        out.extend_from_slice(b"FAIL\n");
+        self.once.then_some(Step::Close("refused"))
+    }
+
+    fn tell(&self, out: &mut Vec<u8>, account: &Account) {
+        let mut line = |name: &str, value: &str| {
+            // What a line cannot hold is not told.
+            if !value.contains(['\n', '\0']) {
+                out.extend_from_slice(format!("{name}={value}\n").as_bytes());
+            }
+        };
+        match &account.uid {
+            Some(Uid::Name(name)) => line("USERNAME", name),
+            Some(Uid::Number(uid)) => line("UID", &uid.to_string()),
+            None => line("UID", &self.config.uid.to_string()),
+        }
+        line("GID", &self.config.gid.to_string());
+        line("HOME", &self.config.home);
+        line("ADDRESS", account.name.as_str());
+        if let Some(name) = account.info.get("name") {
+            line("NAME", name);
+        }
+        if let DropPath::File(path) = &account.drop {
+            line("MAILDIR", &path.display().to_string());
+        }
+        if let Some(quota) = account.info.get("quota") {
+            line("QUOTA", &format!("{quota}S"));
+        }
+        out.extend_from_slice(b".\n");
+    }
+}
+
+impl Session for AuthdaemonSession {
+    fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        while !self.asked {
+            let Some(end) = memchr(b'\n', input) else {
+                return match input.len() > MAX_LINE {
+                    true => Step::Close("a line that is too long"),
+                    false => Step::More,
+                };
+            };
+            let step = match body_of(&input[..end]) {
+                Some(Err(())) => Some(Step::Close("AUTH without a length")),
+                Some(Ok(length)) if input.len() < end + 1 + length => return Step::More,
+                Some(Ok(length)) => {
+                    let request = input.split_to(end + 1 + length);
+                    self.login(&request[end + 1..], out)
+                }
+                None => {
+                    let line = input.split_to(end + 1);
+                    self.command(&line[..end], out)
+                }
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+        Step::More
+    }
+
+    fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
+        self.asked = false;
+        self.origin = Origin::local(Service::Line);
+        match answer {
+            Answer::Verdict(Ok(Verdict::Accepted(account))) => self.tell(out, &account),
+            Answer::Verdict(Ok(Verdict::Rejected(rejection))) => match rejection.kind {
+                RejectionKind::Unsupported => return Then::Close,
+                _ => out.extend_from_slice(b"FAIL\n"),
+            },
+            Answer::Found(Ok(SearchOutcome::Found(found))) => {
+                let Config { uid, gid, home } = &self.config;
+                for hit in &found.hits {
+                    let line = format!("{}\t{uid}\t{gid}\t{home}\t\t\n", hit.user);
+                    out.extend_from_slice(line.as_bytes());
+                }
+                out.extend_from_slice(b".\n");
+            }
+            // Nothing is said: a temporary failure.
+            Answer::Verdict(Err(_)) | Answer::Found(_) => return Then::Close,
+        }
+        if self.once { Then::Close } else { Then::GoOn }
+    }
+}
+
+/// The length of the body that follows `AUTH n`; `None` for other commands.
+fn body_of(line: &[u8]) -> Option<Result<usize, ()>> {
+    let digits = line.strip_prefix(b"AUTH ")?;
+    let length = std::str::from_utf8(digits).ok().and_then(|text| text.trim().parse().ok());
+    Some(length.filter(|length| *length <= MAX_LINE).ok_or(()))
+}
+
+fn service_of(name: &str) -> Service {
+    match name {
+        "pop3" => Service::Pop3,
+        "esmtp" | "smtp" => Service::Smtp,
+        _ => Service::Line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_core::{Found, Hit, Info, Purpose, Rejection, Unavailable, UnavailableKind};
+
+    use super::*;
+
+    fn user(name: &str) -> Username {
+        Username::parse(name.as_bytes()).expect("a name")
+    }
+
+    /// What is replied to `input`, asked of a base that knows only bob.
+    fn talk(input: &[u8], once: bool) -> String {
+        let config = Config { uid: 8, gid: 9, home: "/var/mail".into() };
+        let mut session = AuthdaemonSession::new(config, once);
+        let (mut input, mut out) = (BytesMut::from(input), Vec::new());
+        loop {
+            let then = match session.next(&mut input, &mut out) {
+                Step::More => break,
+                Step::Close(_) => Then::Close,
+                Step::Ask(ticket, Question::Authenticate(request)) => {
+                    let name = request.user.clone();
+                    let right = match &request.purpose {
+                        Purpose::Check(secret) => secret.expose() == b"s3 cret",
+                        Purpose::Lookup => true,
+                    };
+                    let verdict = match name.as_str() {
+                        "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+                        "bob" if right => {
+                            let mut account = Account::named(name);
+                            account.drop = DropPath::File("/mail/bob".into());
+                            account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
+                            Ok(Verdict::accepted(account))
+                        }
+                        _ => Ok(Verdict::Rejected(Rejection::not_verified(&name))),
+                    };
+                    session.answered(ticket, Answer::Verdict(verdict), &mut out)
+                }
+                Step::Ask(ticket, Question::Search(_)) => {
+                    let hits = vec![Hit { user: user("bob"), info: Info::default() }];
+                    let found = SearchOutcome::Found(Found { hits, scanned: 1 });
+                    session.answered(ticket, Answer::Found(Ok(found)), &mut out)
+                }
+            };
+            if then != Then::GoOn {
+                out.extend_from_slice(b"[closed]");
+                break;
+            }
+        }
+        String::from_utf8(out).expect("text")
+    }
+
+    const BOB: &str = "UID=8\nGID=9\nHOME=/var/mail\nADDRESS=bob\nNAME=Bob B\n\
+                       MAILDIR=/mail/bob\nQUOTA=500S\n.\n";
+
+    #[test]
+    fn every_request_gets_its_answer_and_the_socket_closes() {
+        let rows = [
+            (&b"PRE . imap bob\n"[..], format!("{BOB}[closed]")),
+            (b"TCPREMOTEIP=192.0.2.7\nPRE . imap bob\n", format!("{BOB}[closed]")),
+            (b"AUTH 23\nimap\nlogin\nbob\ns3 cret\n", format!("{BOB}[closed]")),
+            (b"AUTH 22\nimap\nlogin\nbob\ns3 cret", format!("{BOB}[closed]")),
+            (b"AUTH 20\nimap\nlogin\nbob\nwrong", "FAIL\n[closed]".into()),
+            (b"AUTH 16\nimap\nlogin\nbob\n\n", "FAIL\n[closed]".into()),
+            (b"AUTH 21\nimap\ncram-md5\nxx\nyyyy", "FAIL\n[closed]".into()),
+            (b"PRE . imap down\n", "[closed]".into()),
+            (b"PASSWD imap\tbob\told\tnew\n", "FAIL\n[closed]".into()),
+            (b"ENUMERATE\n", "bob\t8\t9\t/var/mail\t\t\n.\n[closed]".into()),
+            (b"AUTH x\n", "[closed]".into()),
+            (b"AUTH 99999\n", "[closed]".into()),
+            (b"AUTH 50\nimap\nlogin\nbob\n", String::new()),
+        ];
+        for (input, expected) in rows {
+            let shown = String::from_utf8_lossy(input);
+            assert_eq!(talk(input, true), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_goes_on() {
+        let out = talk(b"PRE . imap bob\nPRE . imap ann\nPRE . imap bob\n", false);
+        assert_eq!(out, format!("{BOB}FAIL\n{BOB}"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_taken_without_a_panic(bytes: Vec<u8>) {
+            let _ = talk(&bytes, false);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The two line protocols of Dovecot's auth service, as its own clients,
+//! Postfix and Exim speak them.
+
+pub mod auth;
+pub mod userdb;
+
+mod line;
+mod origin;

@@ -1,0 +1,34 @@
+//! Other mail servers' ways of asking who somebody is: each a dialect, spoken
+//! here without any IO.
+//!
+//! ```text
+//!   bytes ─▶ codec ─▶ Session ──Step::Ask(ticket, question)──▶ the gateway
+//!                     (decides)                                     │
+//!   bytes ◀─────────  Session ◀──────answered(ticket, answer)───────┘
+//! ```
+//!
+//! | dialect | asked by |
+//! |---|---|
+//! | [`dovecot::auth`] | Postfix, Exim, Dovecot's login processes |
+//! | [`dovecot::userdb`] | Dovecot's LMTP, LDA and doveadm |
+//! | [`saslauthd`] | Cyrus SASL, OpenLDAP, Exim |
+//! | [`socketmap`], [`tcp_table`] | Postfix's lookup tables, sendmail |
+//! | [`authdaemon`] | Courier, Cyrus SASL |
+//! | [`extauth`] | ejabberd |
+//! | [`proc_exec`] | OpenSMTPD |
+//!
+//! One rule holds for all: what nobody could decide is told in the way that
+//! makes the asking server say "try again later", never "wrong password".
+
+pub mod authdaemon;
+pub mod dovecot;
+pub mod extauth;
+pub mod proc_exec;
+pub mod saslauthd;
+pub mod socketmap;
+pub mod table;
+pub mod tcp_table;
+
+mod session;
+
+pub use session::{Answer, Question, Session, Step, Then, Ticket};

@@ -1,0 +1,234 @@
+//! OpenSMTPD's `proc-exec` tables: a program on standard input and output that
+//! serves `auth` and `userinfo`.
+//!
+//! ```text
+//!   smtpd:   config|ready                                     program: register|auth · register|ready
+//!   smtpd:   table|0.1|1700000000.0|dmail|check|auth|77|bob:s3cret
+//!   program: check-result|77|found                            or not-found, or error|why
+//!   smtpd:   table|0.1|1700000000.0|dmail|lookup|userinfo|78|bob
+//!   program: lookup-result|78|found|1000:1000:/home/bob
+//! ```
+//!
+//! `error` is temporary. A reply that smtpd does not understand ends smtpd, so
+//! nothing is written that it did not ask for.
+
+use std::collections::HashMap;
+
+use bytes::{Buf, BytesMut};
+use dmail_core::framing::{Ending, Frame, LineFramer};
+use dmail_core::sasl::{Credentials, login_name};
+use dmail_core::{AuthRequest, Origin, RejectionKind, Secret, Service, Uid, Username, Verdict};
+
+use crate::{Answer, Question, Session, Step, Then, Ticket};
+
+/// Longest line.
+const MAX_LINE: usize = 8_192;
+
+/// What accounts are told to be, beside what the user base says.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The owner of accounts that have none with a number.
+    pub uid: u32,
+    /// The group of all accounts.
+    pub gid: u32,
+    /// The home folder of all accounts.
+    pub home: String,
+}
+
+/// The conversation with smtpd.
+pub struct ProcExecSession {
+    config: Config,
+    framer: LineFramer,
+    /// The ids of smtpd, as it wrote them, and whether a login is checked.
+    waiting: HashMap<u32, (String, bool)>,
+    next_ticket: u32,
+}
+
+impl ProcExecSession {
+    /// A pipe on which nothing was said.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let framer = LineFramer::new(MAX_LINE, Ending::LfOrCrLf);
+        Self { config, framer, waiting: HashMap::new(), next_ticket: 1 }
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, &'static str> {
+        let line = std::str::from_utf8(line).map_err(|_| "a line that is no text")?;
+        if let Some(setting) = line.strip_prefix("config|") {
+            if setting == "ready" {
+                out.extend_from_slice(b"register|auth\nregister|userinfo\nregister|ready\n");
+            }
+            return Ok(None);
+        }
+        let mut parts = line.splitn(7, '|');
+        let head = parts.next();
+        let [_version, _time, _table, verb, service, rest] =
+            std::array::from_fn(|_| parts.next().unwrap_or_default());
+        if head != Some("table") {
+            return Err("a line that is no request");
+        }
+        match (verb, service) {
+            // `update|id` has its id where others have the service.
+            ("update", id) => {
+                out.extend_from_slice(format!("update-result|{id}|ok\n").as_bytes());
+                Ok(None)
+            }
+            ("check", "auth") => Ok(self.check(rest, out)),
+            ("lookup", "userinfo") => Ok(self.look_up(rest, out)),
+            ("check" | "lookup" | "fetch", _) => {
+                let id = rest.split('|').next().unwrap_or_default();
+                out.extend_from_slice(format!("{verb}-result|{id}|not-found\n").as_bytes());
+                Ok(None)
+            }
+            _ => Err("a request that is not known"),
+        }
+    }
+
+    fn check(&mut self, rest: &str, out: &mut Vec<u8>) -> Option<Step> {
+        let (id, login) = rest.split_once('|').unwrap_or((rest, ""));
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let user = login_name(user.as_bytes(), Username::MAX_BYTES);
+        let secret = Secret::new(password.as_bytes());
+        match (Credentials { user, secret }).usable() {
+            Ok((user, secret)) => {
+                let origin = Origin::local(Service::Smtp);
+                Some(self.ask(id, true, AuthRequest::check(user, secret, origin)))
+            }
+            Err(_) => {
+                out.extend_from_slice(format!("check-result|{id}|not-found\n").as_bytes());
+                None
+            }
+        }
+    }
+
+    fn look_up(&mut self, rest: &str, out: &mut Vec<u8>) -> Option<Step> {
+        let (id, user) = rest.split_once('|').unwrap_or((rest, ""));
+        match login_name(user.as_bytes(), Username::MAX_BYTES) {
+            Ok(user) => {
+                let origin = Origin::local(Service::Smtp);
+                Some(self.ask(id, false, AuthRequest::lookup(user, origin)))
+            }
+            Err(_) => {
+                out.extend_from_slice(format!("lookup-result|{id}|not-found\n").as_bytes());
+                None
+            }
+        }
+    }
+
+    fn ask(&mut self, id: &str, checks: bool, request: AuthRequest) -> Step {
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.wrapping_add(1);
+        self.waiting.insert(ticket, (id.to_owned(), checks));
+        Step::Ask(Ticket(ticket), Question::Authenticate(request))
+    }
+}
+
+impl Session for ProcExecSession {
+    fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        loop {
+            let arrived = std::mem::take(input);
+            let taken = self.framer.take(&arrived);
+            let consumed = taken.consumed;
+            let step = match taken.frame {
+                None => Some(Step::More),
+                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
+                Some(Frame::Line(line)) => match self.line(line, out) {
+                    Ok(step) => step,
+                    Err(why) => Some(Step::Close(why)),
+                },
+            };
+            *input = arrived;
+            input.advance(consumed);
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
+        let Some((id, checks)) = self.waiting.remove(&ticket.0) else { return Then::GoOn };
+        let verb = if checks { "check" } else { "lookup" };
+        let result = match answer {
+            Answer::Verdict(Ok(Verdict::Accepted(_))) if checks => "found".to_owned(),
+            Answer::Verdict(Ok(Verdict::Accepted(account))) => {
+                let Config { uid, gid, home } = &self.config;
+                let uid = match account.uid {
+                    Some(Uid::Number(uid)) => uid,
+                    Some(Uid::Name(_)) | None => *uid,
+                };
+                format!("found|{uid}:{gid}:{home}")
+            }
+            Answer::Verdict(Ok(Verdict::Rejected(rejection)))
+                if rejection.kind != RejectionKind::Unsupported =>
+            {
+                "not-found".to_owned()
+            }
+            Answer::Verdict(_) | Answer::Found(_) => "error|try again later".to_owned(),
+        };
+        out.extend_from_slice(format!("{verb}-result|{id}|{result}\n").as_bytes());
+        Then::GoOn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
+
+    use super::*;
+
+    /// What is replied to `input`, asked of a base that knows only bob.
+    fn talk(input: &str) -> String {
+        let config = Config { uid: 8, gid: 9, home: "/var/mail".into() };
+        let (mut session, mut out) = (ProcExecSession::new(config), Vec::new());
+        let mut input = BytesMut::from(input.as_bytes());
+        loop {
+            match session.next(&mut input, &mut out) {
+                Step::More => break,
+                Step::Close(why) => {
+                    out.extend_from_slice(format!("[{why}]").as_bytes());
+                    break;
+                }
+                Step::Ask(ticket, Question::Authenticate(request)) => {
+                    let right = match &request.purpose {
+                        Purpose::Check(secret) => secret.expose() == b"a:b|c",
+                        Purpose::Lookup => true,
+                    };
+                    let verdict = match request.user.as_str() {
+                        "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+                        "bob" if right => {
+                            Ok(Verdict::accepted(Account::named(request.user.clone())))
+                        }
+                        _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
+                    };
+                    session.answered(ticket, Answer::Verdict(verdict), &mut out);
+                }
+                step @ Step::Ask(..) => panic!("{step:?}"),
+            }
+        }
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn every_request_gets_its_reply() {
+        let table = |rest: &str| format!("table|0.1|1700000000.123456|dmail|{rest}\n");
+        let rows = [
+            (
+                "config|smtpd-version|7.8.0\nconfig|protocol|0.1\nconfig|ready\n".to_owned(),
+                "register|auth\nregister|userinfo\nregister|ready\n",
+            ),
+            (table("check|auth|77|bob:a:b|c"), "check-result|77|found\n"),
+            (table("check|auth|78|bob:wrong"), "check-result|78|not-found\n"),
+            (table("check|auth|78|bob:"), "check-result|78|not-found\n"),
+            (table("check|auth|79|down:x"), "check-result|79|error|try again later\n"),
+            (table("lookup|userinfo|80|bob"), "lookup-result|80|found|8:9:/var/mail\n"),
+            (table("lookup|userinfo|81|ann"), "lookup-result|81|not-found\n"),
+            (table("lookup|alias|82|ann"), "lookup-result|82|not-found\n"),
+            (table("update|83"), "update-result|83|ok\n"),
+            ("report|x\n".to_owned(), "[a line that is no request]"),
+            (table("conquer|x"), "[a request that is not known]"),
+        ];
+        for (input, expected) in rows {
+            assert_eq!(talk(&input), expected, "{input}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! saslauthd's socket: what Cyrus SASL (`pwcheck_method: saslauthd`), OpenLDAP's
+//! `{SASL}` passwords, Exim's `saslauthd` condition and Postfix with Cyrus SASL
+//! ask. One request a connection.
+//!
+//! ```text
+//!   client: login password service realm    each a 16-bit length and bytes
+//!   server: OK │ NO                          the same, and the end
+//! ```
+//!
+//! Later versions of Cyrus SASL send a fifth field, `address;port` of the
+//! client. Nothing announces it: [`SaslauthdSession::next`] takes it if it is
+//! there already; whoever runs the session may wait a moment for it.
+//!
+//! There is no word for "try again later". The connection just ends, which
+//! Postfix tells as 454 and Exim as a deferral.
+
+use std::net::IpAddr;
+
+use bytes::{Buf, BytesMut};
+use dmail_core::sasl::{self, Credentials};
+use dmail_core::{AuthRequest, Origin, Secret, Service, Username, Verdict};
+
+use crate::{Answer, Question, Session, Step, Then, Ticket};
+
+/// Longest field, in bytes: what 16 bits can say.
+const MAX_FIELD: usize = 65_535;
+
+/// One client's conversation.
+#[derive(Debug, Default)]
+pub struct SaslauthdSession {
+    asked: bool,
+}
+
+impl SaslauthdSession {
+    /// A connection on which nothing was said.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Session for SaslauthdSession {
+    fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        if self.asked {
+            input.clear();
+            return Step::More;
+        }
+        let Some(fields) = fields(input) else { return Step::More };
+        self.asked = true;
+        let [login, password, service, realm] = fields.map(|field| input[field].to_vec());
+        let used = 8 + login.len() + password.len() + service.len() + realm.len();
+        let secret = Secret::new(password);
+        input.advance(used);
+        let origin = Origin {
+            client: counted(input, 0).and_then(|(field, _)| address(&input[field])),
+            local: None,
+            service: service_of(&service),
+        };
+        input.clear();
+        let mut name = login;
+        if !realm.is_empty() {
+            name.push(b'@');
+            name.extend_from_slice(&realm);
+        }
+        let user = sasl::login_name(&name, Username::MAX_BYTES);
+        match (Credentials { user, secret }).usable() {
+            Ok((user, secret)) => {
+                let request = AuthRequest::check(user, secret, origin);
+                Step::Ask(Ticket(1), Question::Authenticate(request))
+            }
+            Err(_) => {
+                reply(out, "NO");
+                Step::Close("a login that nobody can have")
+            }
+        }
+    }
+
+    fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
+        match answer {
+            Answer::Verdict(Ok(Verdict::Accepted(_))) => reply(out, "OK"),
+            Answer::Verdict(Ok(Verdict::Rejected(_))) => reply(out, "NO"),
+            // Nothing is said: a temporary failure.
+            Answer::Verdict(Err(_)) | Answer::Found(_) => {}
+        }
+        Then::Close
+    }
+}
+
+/// Where the four fields of a request are, once all of them are there.
+fn fields(input: &[u8]) -> Option<[std::ops::Range<usize>; 4]> {
+    let (login, end) = counted(input, 0)?;
+    let (password, end) = counted(input, end)?;
+    let (service, end) = counted(input, end)?;
+    let (realm, _) = counted(input, end)?;
+    Some([login, password, service, realm])
+}
+
+/// The field that starts `at`, and where the next one does.
+fn counted(input: &[u8], at: usize) -> Option<(std::ops::Range<usize>, usize)> {
+    let [high, low] = *input.get(at..)?.first_chunk()?;
+    let start = at + 2;
+    let end = start + usize::from(u16::from_be_bytes([high, low]));
+    debug_assert!(end - start <= MAX_FIELD);
+    (input.len() >= end).then_some((start..end, end))
+}
+
+/// The address in `address;port`.
+fn address(field: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(field).ok()?;
+    let address: IpAddr = text.split(';').next()?.parse().ok()?;
+    Some(address.to_canonical())
+}
+
+fn service_of(name: &[u8]) -> Service {
+    match name {
+        b"smtp" => Service::Smtp,
+        b"pop" | b"pop3" => Service::Pop3,
+        _ => Service::Line,
+    }
+}
+
+fn reply(out: &mut Vec<u8>, text: &str) {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
+
+    use super::*;
+
+    fn request(fields: &[&[u8]]) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        for field in fields {
+            let length = u16::try_from(field.len()).expect("a short field");
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(field);
+        }
+        bytes
+    }
+
+    /// What is asked when `bytes` arrive one by one.
+    fn asked(bytes: &[u8]) -> Option<AuthRequest> {
+        let (mut session, mut out) = (SaslauthdSession::new(), Vec::new());
+        let mut input = BytesMut::new();
+        for byte in bytes {
+            input.extend_from_slice(&[*byte]);
+            match session.next(&mut input, &mut out) {
+                Step::More => {}
+                Step::Ask(Ticket(1), Question::Authenticate(request)) => return Some(request),
+                step => panic!("{step:?}"),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_request_of_four_fields_is_asked_when_it_is_whole() {
+        let rows: [(&[&[u8]], &str); 3] = [
+            (&[b"bob", b"s3cret", b"smtp", b""], "bob"),
+            (&[b"bob", b"s3cret", b"imap", b"corp.example"], "bob@corp.example"),
+            (&[b"bob@corp.example", b"a b\xff", b"", b""], "bob@corp.example"),
+        ];
+        for (fields, user) in rows {
+            let request = asked(&request(fields)).expect("a question");
+            assert_eq!(request.user.as_str(), user);
+            let Purpose::Check(secret) = request.purpose else { panic!("a check") };
+            assert_eq!(secret.expose(), fields[1]);
+        }
+        assert!(asked(&request(&[b"bob", b"s3cret", b"smtp"])).is_none());
+    }
+
+    #[test]
+    fn the_clients_address_is_taken_if_it_is_there() {
+        let mut input = request(&[b"bob", b"s3cret", b"smtp", b"", b"192.0.2.7;4242"]);
+        let step = SaslauthdSession::new().next(&mut input, &mut Vec::new());
+        let Step::Ask(_, Question::Authenticate(request)) = step else { panic!("{step:?}") };
+        assert_eq!(request.origin.client, Some("192.0.2.7".parse().expect("an address")));
+        assert_eq!(request.origin.service, Service::Smtp);
+    }
+
+    #[test]
+    fn nobody_is_asked_about_an_empty_name_or_password() {
+        for fields in [[&b""[..], b"x", b"smtp", b""], [b"bob", b"", b"smtp", b""]] {
+            let mut out = Vec::new();
+            let step = SaslauthdSession::new().next(&mut request(&fields), &mut out);
+            assert!(matches!(step, Step::Close(_)), "{step:?}");
+            assert_eq!(out, b"\0\x02NO");
+        }
+    }
+
+    #[test]
+    fn nobodys_decision_is_silence() {
+        let user = Username::parse(b"bob").expect("a name");
+        let accepted = Verdict::accepted(Account::named(user.clone()));
+        let rejected = Verdict::Rejected(Rejection::not_verified(&user));
+        let dead = Unavailable::new(UnavailableKind::Dead, "down");
+        let rows: [(Result<Verdict, Unavailable>, &[u8]); 3] =
+            [(Ok(accepted), b"\0\x02OK"), (Ok(rejected), b"\0\x02NO"), (Err(dead), b"")];
+        for (verdict, expected) in rows {
+            let mut out = Vec::new();
+            let answer = Answer::Verdict(verdict);
+            assert_eq!(SaslauthdSession::new().answered(Ticket(1), answer, &mut out), Then::Close);
+            assert_eq!(out, expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_taken_without_a_panic(bytes: Vec<u8>) {
+            let mut input = BytesMut::from(&bytes[..]);
+            let _ = SaslauthdSession::new().next(&mut input, &mut Vec::new());
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What every dialect's conversation looks like from outside.
+
+use bytes::BytesMut;
+use dmail_core::{AuthRequest, Search, SearchOutcome, Unavailable, Verdict};
+
+/// The number of a question on one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u32);
+
+/// One connection's conversation, without IO. Whoever runs it feeds it what
+/// arrived, asks what it wants asked, in any order, and sends what it writes.
+pub trait Session: Send {
+    /// What is said before the client has said anything.
+    fn greeting(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
+
+    /// Takes the next request off `input`. To be called until it says
+    /// [`Step::More`].
+    fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step;
+
+    /// The gateway's answer to a question, which comes once for each
+    /// [`Step::Ask`], or not at all if the connection ends before.
+    fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then;
+}
+
+/// What a session wants.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing, until more bytes are there.
+    More,
+    /// A question for the gateway.
+    Ask(Ticket, Question),
+    /// The end of the connection, once all is sent that was written. The text
+    /// is for the log.
+    Close(&'static str),
+}
+
+/// What the gateway is asked.
+#[derive(Debug)]
+pub enum Question {
+    /// A check or a lookup.
+    Authenticate(AuthRequest),
+    /// A list of users.
+    Search(Search),
+}
+
+/// What the gateway said.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Question::Authenticate`].
+    Verdict(Result<Verdict, Unavailable>),
+    /// To [`Question::Search`].
+    Found(Result<SearchOutcome, Unavailable>),
+}
+
+/// What follows an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The connection goes on.
+    GoOn,
+    /// It ends, once all is sent that was written.
+    Close,
+    /// It ends at once and abnormally (a reset on TCP): the one way in which
+    /// some clients understand that nobody could decide.
+    Abort,
+}

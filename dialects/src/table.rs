@@ -1,0 +1,206 @@
+//! Lookup tables for mail servers: one map name for each thing that a server
+//! may want to know of an address, whichever protocol asks.
+//!
+//! | map | key | value |
+//! |---|---|---|
+//! | `vdomain` | a domain | `OK` if it is ours |
+//! | `transport` | a domain or an address of ours | the configured transport |
+//! | `vmailbox` | an address | the drop file, without the first `/` |
+//! | `valias` | an address | where its mail is forwarded to |
+//! | `sender_login` | an address | the login name that may send as it |
+//! | `quota` | an address | the quota of the account |
+//!
+//! Servers ask for more than whole addresses (`@domain`, a bare `user`): such
+//! keys are not found.
+
+use dmail_core::{
+    Account, AuthRequest, Domain, DropPath, Origin, RejectionKind, Service, Unavailable, Username,
+    Verdict,
+};
+
+/// What the tables know without asking anybody.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// Our mail domains.
+    pub domains: Vec<Domain>,
+    /// How mail for our domains travels, as `transport_maps` takes it.
+    pub transport: Option<String>,
+}
+
+/// A map of which the gateway knows the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Map {
+    /// Address to drop file.
+    Mailbox,
+    /// Address to forwarding addresses.
+    Alias,
+    /// Address to login name.
+    SenderLogin,
+    /// Address to quota.
+    Quota,
+}
+
+/// What becomes of a key.
+#[derive(Debug)]
+pub enum Lookup {
+    /// The value is known.
+    Known(Value),
+    /// The gateway has to be asked.
+    Ask(Map, AuthRequest),
+}
+
+/// The answer of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// The value.
+    Found(String),
+    /// There is none.
+    NotFound,
+    /// Nobody knows now.
+    Later,
+    /// There is no such map.
+    NoSuchMap,
+}
+
+impl Tables {
+    /// Looks `key` up in the map called `name`.
+    #[must_use]
+    pub fn look_up(&self, name: &str, key: &str) -> Lookup {
+        let map = match name {
+            "vdomain" => return Lookup::Known(self.vdomain(key)),
+            "transport" => return Lookup::Known(self.transport(key)),
+            "vmailbox" => Map::Mailbox,
+            "valias" => Map::Alias,
+            "sender_login" => Map::SenderLogin,
+            "quota" => Map::Quota,
+            _ => return Lookup::Known(Value::NoSuchMap),
+        };
+        let whole = key.rsplit_once('@').is_some_and(|(local, _)| !local.is_empty());
+        match Username::parse(key.as_bytes()) {
+            Ok(user) if whole && self.is_ours(user.split_domain().1) => {
+                Lookup::Ask(map, AuthRequest::lookup(user, Origin::local(Service::Smtp)))
+            }
+            _ => Lookup::Known(Value::NotFound),
+        }
+    }
+
+    fn vdomain(&self, key: &str) -> Value {
+        if self.is_ours(Some(key)) { Value::Found("OK".into()) } else { Value::NotFound }
+    }
+
+    fn transport(&self, key: &str) -> Value {
+        let domain = key.rsplit_once('@').map_or(key, |(_, domain)| domain);
+        match &self.transport {
+            Some(transport) if self.is_ours(Some(domain)) => Value::Found(transport.clone()),
+            _ => Value::NotFound,
+        }
+    }
+
+    fn is_ours(&self, domain: Option<&str>) -> bool {
+        let domain = domain.and_then(|domain| Domain::parse(domain).ok());
+        domain.is_some_and(|domain| self.domains.contains(&domain))
+    }
+}
+
+impl Map {
+    /// The value that a verdict stands for.
+    #[must_use]
+    pub fn value(self, verdict: &Result<Verdict, Unavailable>) -> Value {
+        match verdict {
+            Ok(Verdict::Accepted(account)) => self.of(account),
+            Ok(Verdict::Rejected(rejection)) => match rejection.kind {
+                RejectionKind::UnknownUser
+                | RejectionKind::NotVerified
+                | RejectionKind::NotAllowed
+                | RejectionKind::Disabled
+                | RejectionKind::BadInput => Value::NotFound,
+                // To say "no such user" would bounce mail.
+                RejectionKind::OnHold | RejectionKind::Throttled | RejectionKind::Unsupported => {
+                    Value::Later
+                }
+            },
+            Err(_) => Value::Later,
+        }
+    }
+
+    fn of(self, account: &Account) -> Value {
+        let found = match self {
+            Self::Mailbox => match &account.drop {
+                DropPath::File(path) => {
+                    path.to_str().map(|path| path.trim_start_matches('/').to_owned())
+                }
+                DropPath::Config => None,
+            },
+            // A program to run is no address.
+            Self::Alias => account
+                .info
+                .forward()
+                .filter(|forward| !forward.contains(['|', '"', '\\']))
+                .map(str::to_owned),
+            Self::SenderLogin => Some(account.name.to_string()),
+            Self::Quota => account.info.get("quota").map(str::to_owned),
+        };
+        found.map_or(Value::NotFound, Value::Found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_core::{Rejection, UnavailableKind};
+
+    use super::*;
+
+    fn tables() -> Tables {
+        let domains = vec![Domain::parse("corp.example").expect("a domain")];
+        Tables { domains, transport: Some("lmtp:inet:127.0.0.1:24".into()) }
+    }
+
+    #[test]
+    fn some_keys_are_known_and_some_are_asked() {
+        let found = |text: &str| Value::Found(text.into());
+        let rows = [
+            ("vdomain", "Corp.Example", found("OK")),
+            ("vdomain", "other.example", Value::NotFound),
+            ("vdomain", "bob@corp.example", Value::NotFound),
+            ("transport", "corp.example", found("lmtp:inet:127.0.0.1:24")),
+            ("transport", "bob@corp.example", found("lmtp:inet:127.0.0.1:24")),
+            ("transport", "*", Value::NotFound),
+            ("vmailbox", "@corp.example", Value::NotFound),
+            ("vmailbox", "bob", Value::NotFound),
+            ("vmailbox", "bob@other.example", Value::NotFound),
+            ("vmailbox", "two words@corp.example", Value::NotFound),
+            ("nonsense", "bob@corp.example", Value::NoSuchMap),
+        ];
+        for (map, key, expected) in rows {
+            match tables().look_up(map, key) {
+                Lookup::Known(value) => assert_eq!(value, expected, "{map} {key}"),
+                Lookup::Ask(..) => panic!("{map} {key} is asked"),
+            }
+        }
+        let asked = tables().look_up("valias", "Bob@Corp.Example");
+        let Lookup::Ask(Map::Alias, request) = asked else { panic!("{asked:?}") };
+        assert_eq!(request.user.as_str(), "Bob@Corp.Example");
+    }
+
+    #[test]
+    fn a_verdict_becomes_the_value_of_its_map() {
+        let mut account = Account::named(Username::parse(b"bob").expect("a name"));
+        account.drop = DropPath::File("/var/spool/mail/bob".into());
+        account.info = r#"fwd="ann@x.example" quota="5000000""#.parse().expect("info");
+        let accepted = Ok(Verdict::accepted(account.clone()));
+        for (map, expected) in [
+            (Map::Mailbox, "var/spool/mail/bob"),
+            (Map::Alias, "ann@x.example"),
+            (Map::SenderLogin, "bob"),
+            (Map::Quota, "5000000"),
+        ] {
+            assert_eq!(map.value(&accepted), Value::Found(expected.into()), "{map:?}");
+        }
+        account.info = r#"fwd="|/bin/robot""#.parse().expect("info");
+        assert_eq!(Map::Alias.of(&account), Value::NotFound);
+        let unknown = Ok(Verdict::Rejected(Rejection::unknown_user(&account.name)));
+        assert_eq!(Map::Mailbox.value(&unknown), Value::NotFound);
+        let dead = Err(Unavailable::new(UnavailableKind::Dead, "down"));
+        assert_eq!(Map::Mailbox.value(&dead), Value::Later);
+    }
+}

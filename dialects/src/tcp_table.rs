@@ -1,0 +1,193 @@
+//! Postfix's `tcp:` tables (tcp_table(5)).
+//!
+//! ```text
+//!   client: get bob@corp.example      server: 200 var/spool/mail/bob
+//!                                             500 not found │ 400 try again later
+//! ```
+//!
+//! The protocol has no map names, so a listener serves one map.
+
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use dmail_core::framing::{Ending, Frame, LineFramer};
+
+use crate::table::{Lookup, Map, Tables, Value};
+use crate::{Answer, Question, Session, Step, Then, Ticket};
+
+/// Longest line of either side, with its end.
+const MAX_LINE: usize = 4_096;
+
+/// One client's conversation.
+pub struct TcpTableSession {
+    tables: Arc<Tables>,
+    map: &'static str,
+    framer: LineFramer,
+    asked: Option<Map>,
+}
+
+impl TcpTableSession {
+    /// A connection that asks for keys of `map`.
+    #[must_use]
+    pub fn new(tables: Arc<Tables>, map: &'static str) -> Self {
+        let framer = LineFramer::new(MAX_LINE - 1, Ending::LfOrCrLf);
+        Self { tables, map, framer, asked: None }
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+        let Some(key) = line.strip_prefix(b"get ") else {
+            out.extend_from_slice(b"500 only get is served\n");
+            return None;
+        };
+        let Some(key) = decode(key).and_then(|key| String::from_utf8(key).ok()) else {
+            reply(out, &Value::NotFound);
+            return None;
+        };
+        match self.tables.look_up(self.map, &key) {
+            Lookup::Known(value) => {
+                reply(out, &value);
+                None
+            }
+            Lookup::Ask(map, request) => {
+                self.asked = Some(map);
+                Some(Step::Ask(Ticket(1), Question::Authenticate(request)))
+            }
+        }
+    }
+}
+
+impl Session for TcpTableSession {
+    fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        while self.asked.is_none() {
+            let arrived = std::mem::take(input);
+            let taken = self.framer.take(&arrived);
+            let consumed = taken.consumed;
+            let step = match taken.frame {
+                None => Some(Step::More),
+                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
+                Some(Frame::Line(line)) => self.line(line, out),
+            };
+            *input = arrived;
+            input.advance(consumed);
+            if let Some(step) = step {
+                return step;
+            }
+        }
+        Step::More
+    }
+
+    fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
+        let (Some(map), Answer::Verdict(verdict)) = (self.asked.take(), answer) else {
+            return Then::Close;
+        };
+        reply(out, &map.value(&verdict));
+        Then::GoOn
+    }
+}
+
+fn reply(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Found(value) => {
+            let start = out.len();
+            out.extend_from_slice(b"200 ");
+            encode(out, value.as_bytes());
+            out.push(b'\n');
+            if out.len() - start > MAX_LINE {
+                out.truncate(start);
+                out.extend_from_slice(b"400 the value is too long\n");
+            }
+        }
+        Value::NotFound => out.extend_from_slice(b"500 not found\n"),
+        Value::Later => out.extend_from_slice(b"400 the user base cannot answer now\n"),
+        Value::NoSuchMap => out.extend_from_slice(b"500 there is no such map\n"),
+    }
+}
+
+/// Writes `%`, blanks and what is not printable as `%XX`.
+fn encode(out: &mut Vec<u8>, value: &[u8]) {
+    for byte in value {
+        match byte {
+            b'%' | 0..=b' ' | 0x7f..=0xff => {
+                out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+            }
+            plain => out.push(*plain),
+        }
+    }
+}
+
+/// Reads what [`encode`] writes; `None` if a `%` has no two digits.
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut value = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            value.push(*first);
+            continue;
+        }
+        let (digits, after) = rest.split_first_chunk::<2>()?;
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        value.push(digit(digits[0])? * 16 + digit(digits[1])?);
+        rest = after;
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use dmail_core::{Account, Domain, DropPath, Unavailable, UnavailableKind, Username, Verdict};
+
+    use super::*;
+
+    /// What is replied to `input`, asked of a base that knows only bob.
+    fn talk(input: &str) -> String {
+        let domains = vec![Domain::parse("corp.example").expect("a domain")];
+        let tables = Arc::new(Tables { domains, transport: None });
+        let (mut session, mut out) = (TcpTableSession::new(tables, "vmailbox"), Vec::new());
+        let mut input = BytesMut::from(input.as_bytes());
+        loop {
+            match session.next(&mut input, &mut out) {
+                Step::More => break,
+                Step::Close(_) => {
+                    out.extend_from_slice(b"[closed]");
+                    break;
+                }
+                Step::Ask(ticket, Question::Authenticate(request)) => {
+                    let mut account = Account::named(Username::parse(b"bob").expect("a name"));
+                    account.drop = DropPath::File("/mail/b ob%".into());
+                    let verdict = match request.user.as_str() {
+                        "bob@corp.example" => Ok(Verdict::accepted(account)),
+                        _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+                    };
+                    session.answered(ticket, Answer::Verdict(verdict), &mut out);
+                }
+                step @ Step::Ask(..) => panic!("{step:?}"),
+            }
+        }
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn keys_are_decoded_and_values_encoded() {
+        for (input, expected) in [
+            ("get bob@corp.example\n", "200 mail/b%20ob%25\n"),
+            ("get bob%40corp.example\n", "200 mail/b%20ob%25\n"),
+            ("get ann@corp.example\n", "400 the user base cannot answer now\n"),
+            ("get nobody\nget x%2\n", "500 not found\n500 not found\n"),
+            ("put a b\n", "500 only get is served\n"),
+            ("get a\0b\n", "[closed]"),
+        ] {
+            assert_eq!(talk(input), expected, "{input}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_value_comes_back(value: Vec<u8>) {
+            let mut out = Vec::new();
+            encode(&mut out, &value);
+            assert!(out.iter().all(u8::is_ascii_graphic));
+            assert_eq!(decode(&out), Some(value));
+        }
+    }
+}
