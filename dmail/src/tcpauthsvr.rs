@@ -299,7 +299,7 @@ fn source_settings(
         },
         scheme,
         read_only: nwauth.readonly,
-        rehash: false,
+        rehash: nwauth.rehash,
         journal_limit: nwauth.size,
     })
 }
