@@ -27,7 +27,6 @@ use std::sync::Arc;
 
 use dmail_core::Authenticator;
 use dmail_core::config::{ConfigError, Diagnostic, Vocabulary};
-use dmail_schemes::Scheme;
 
 use dmail_unix::UnixUsers;
 use dnauth::DnAuth;
@@ -73,17 +72,8 @@ pub struct SourceSettings {
     pub file: PathBuf,
     /// Starts modules: this program and the words that make it a launcher.
     pub launcher: Vec<OsString>,
-    /// NWAuth: where the files are.
-    pub directory: PathBuf,
-    /// NWAuth: the scheme that new passwords are stored in.
-    pub scheme: Scheme,
-    /// NWAuth: never write.
-    pub read_only: bool,
-    /// NWAuth: store weak passwords anew when their users log in.
-    pub rehash: bool,
-    /// NWAuth: size in bytes at which the journal is merged, if the
-    /// configuration says so.
-    pub journal_limit: Option<u64>,
+    /// What an NWAuth base is opened with.
+    pub nwauth: NwAuthConfig,
 }
 
 /// Why a user base could not be opened.
@@ -127,7 +117,7 @@ pub const SOURCES: &[SourceKind] = &[
         program: "nwauth",
         summary: "NWAuth: the text files nwauth.txt and nwauth.add",
         file: None,
-        open: |settings| Box::pin(async { open_nwauth(settings) }),
+        open: |settings| Box::pin(open_nwauth(settings)),
     },
     SourceKind {
         name: multi::NAME,
@@ -194,13 +184,11 @@ pub fn program(name: &str) -> Option<&'static SourceKind> {
     SOURCES.iter().find(|kind| kind.program == name)
 }
 
-fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
-    let mut config = NwAuthConfig::new(&settings.directory);
-    config.scheme = settings.scheme;
-    config.read_only = settings.read_only;
-    config.rehash = settings.rehash;
-    config.journal_limit = settings.journal_limit;
-    Ok(Arc::new(NwAuth::open(config)?))
+async fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    let config = settings.nwauth.clone();
+    // The first index of a large base takes a second.
+    let opened = tokio::task::spawn_blocking(|| NwAuth::open(config)).await;
+    Ok(Arc::new(opened.expect("opening does not panic")?))
 }
 
 async fn open_mysql(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
@@ -223,6 +211,8 @@ fn open_tcpauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Ope
 
 #[cfg(test)]
 mod tests {
+    use dmail_schemes::Scheme;
+
     use super::*;
 
     #[tokio::test]
@@ -231,15 +221,12 @@ mod tests {
         let settings = SourceSettings {
             file: PathBuf::new(),
             launcher: Vec::new(),
-            directory: home.path().to_owned(),
-            scheme: Scheme::Ssha256,
-            read_only: false,
-            rehash: false,
-            journal_limit: None,
+            nwauth: NwAuthConfig { scheme: Scheme::Ssha256, ..NwAuthConfig::new(home.path()) },
         };
         let kind = source("NWAuth").expect("a kind");
         assert!((kind.open)(&settings).await.is_ok());
-        let nowhere = SourceSettings { directory: home.path().join("missing"), ..settings };
+        let nowhere =
+            SourceSettings { nwauth: NwAuthConfig::new(home.path().join("missing")), ..settings };
         assert!((kind.open)(&nowhere).await.is_err());
         assert!(source("oracle").is_none());
         assert!(program("nwauth").is_some());

@@ -18,13 +18,13 @@ use std::sync::Arc;
 use dmail_authent::helper::{self, Manners};
 use dmail_authent::line::{Quoting, Request};
 use dmail_backends::command::{self, Command, UsageError, Words};
+use dmail_backends::nwauth::NwAuthConfig;
 use dmail_backends::{SourceKind, SourceSettings};
 use dmail_core::{Action, Authenticator, Secret};
-use dmail_schemes::Scheme;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
-use crate::{configuration, password, serve, source};
+use crate::{password, serve, source};
 
 /// The word in place of a password that has it read from standard input.
 const FROM_INPUT: &[u8] = b"-";
@@ -195,23 +195,11 @@ fn settings(kind: &SourceKind, invocation: &Invocation) -> Result<SourceSettings
         Some(file) => std::path::absolute(file).map_err(Failure::file("cannot find", file))?,
         None => folder.join(kind.file.map_or("", |file| file.vocabulary.file)),
     };
-    if let Some(check) = kind.file.map(|file| file.check) {
-        let diagnostics = check(&file);
-        if !diagnostics.is_empty() {
-            configuration::print(&diagnostics);
-        }
-        if diagnostics.iter().any(dmail_core::config::Diagnostic::is_error) {
-            return Err(Failure::Configuration(file));
-        }
-    }
+    source::judge_file(kind, &file)?;
     Ok(SourceSettings {
         file,
         launcher: source::launcher()?,
-        directory: folder,
-        scheme: Scheme::default(),
-        read_only: invocation.read_only,
-        rehash: false,
-        journal_limit: None,
+        nwauth: NwAuthConfig { read_only: invocation.read_only, ..NwAuthConfig::new(folder) },
     })
 }
 

@@ -1,15 +1,17 @@
 //! The source at the bottom of the gateway, as `authent_method` says.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use dmail_authent::line::Quoting;
 use dmail_authent::pool::{Pool, PoolConfig};
+use dmail_backends::nwauth::NwAuthConfig;
 use dmail_backends::{SourceKind, SourceSettings};
 use dmail_core::Authenticator;
 use dmail_core::config::{AuthentMethod, Diagnostic, Settings};
-use dmail_schemes::Scheme;
 
+use crate::configuration;
 use crate::failure::Failure;
 
 /// The source at the bottom of the gateway.
@@ -65,11 +67,20 @@ pub(crate) fn check(settings: &Settings) -> Result<Vec<Diagnostic>, Failure> {
     })
 }
 
+/// Prints what is wrong with the file of a base that is opened without
+/// dmail.conf, all of it at once and with its places.
+pub(crate) fn judge_file(kind: &SourceKind, file: &Path) -> Result<(), Failure> {
+    let diagnostics = kind.file.map_or(Vec::new(), |known| (known.check)(file));
+    if !diagnostics.is_empty() {
+        configuration::print(&diagnostics);
+    }
+    match diagnostics.iter().any(Diagnostic::is_error) {
+        true => Err(Failure::Configuration(file.to_owned())),
+        false => Ok(()),
+    }
+}
+
 fn source_settings(kind: &SourceKind, settings: &Settings) -> Result<SourceSettings, Failure> {
-    let nwauth = &settings.nwauth;
-    let scheme = Scheme::parse(nwauth.scheme).ok_or_else(|| {
-        Failure::Other(format!("nwauth_scheme {} is not built in", nwauth.scheme))
-    })?;
     let usual = kind.file.map_or("", |file| file.vocabulary.file);
     let beside = || {
         let (here, there) = (settings.folder.join(usual), settings.server.dsmtp_path.join(usual));
@@ -79,11 +90,7 @@ fn source_settings(kind: &SourceKind, settings: &Settings) -> Result<SourceSetti
     Ok(SourceSettings {
         file: settings.authent.ini.clone().unwrap_or_else(beside),
         launcher: launcher()?,
-        directory: nwauth.path.clone(),
-        scheme,
-        read_only: nwauth.readonly,
-        rehash: nwauth.rehash,
-        journal_limit: nwauth.size,
+        nwauth: NwAuthConfig::from(&settings.nwauth),
     })
 }
 

@@ -17,10 +17,10 @@ use dmail_authent::line::Quoting;
 use dmail_authent::pool::{Pool, PoolConfig};
 use dmail_authent::unmapped::Unmapped;
 use dmail_backends::SourceSettings;
+use dmail_backends::nwauth::NwAuthConfig;
 use dmail_core::config::Place;
 use dmail_core::{Authenticator, Username, Watcher};
 use dmail_net::Shutdown;
-use dmail_schemes::Scheme;
 use dmail_tcpauth::settings::{self, DaemonSettings, ListenOn, SourceWords};
 use dmail_tcpauth::{Client, Server};
 use nix::unistd::{Group, User};
@@ -286,22 +286,12 @@ fn source_settings(
     settings: &DaemonSettings,
     words: &SourceWords,
 ) -> Result<SourceSettings, Failure> {
-    let nwauth = &settings.nwauth;
-    let scheme = Scheme::parse(nwauth.scheme).ok_or_else(|| {
-        Failure::Other(format!("nwauth_scheme {} is not built in", nwauth.scheme))
-    })?;
-    Ok(SourceSettings {
-        file: source_file(settings, words),
-        launcher: source::launcher()?,
-        directory: match (kind(words)?.file, &words.ini) {
-            (None, Some(folder)) => folder.clone(),
-            _ => nwauth.path.clone(),
-        },
-        scheme,
-        read_only: nwauth.readonly,
-        rehash: nwauth.rehash,
-        journal_limit: nwauth.size,
-    })
+    let mut nwauth = NwAuthConfig::from(&settings.nwauth);
+    if let (None, Some(folder)) = (kind(words)?.file, &words.ini) {
+        nwauth.directory.clone_from(folder);
+    }
+    let file = source_file(settings, words);
+    Ok(SourceSettings { file, launcher: source::launcher()?, nwauth })
 }
 
 fn cache(settings: &DaemonSettings, source: &Source) -> CacheConfig {

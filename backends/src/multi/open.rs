@@ -71,7 +71,7 @@ fn source_settings(
     match (module.settings_file(&settings.file), &source.path) {
         (Some((_, file)), _) => settings.file = file,
         (None, Some(path)) => {
-            settings.directory.clone_from(path);
+            settings.nwauth.directory.clone_from(path);
             settings.file.clone_from(path);
         }
         (None, None) => {}

@@ -9,6 +9,7 @@ use dmail_schemes::Scheme;
 
 use super::*;
 use crate::SourceSettings;
+use crate::nwauth::NwAuthConfig;
 
 #[test]
 fn the_documentation_is_the_manual() {
@@ -187,11 +188,10 @@ fn settings(file: &Path) -> SourceSettings {
     SourceSettings {
         file: file.to_owned(),
         launcher: Vec::new(),
-        directory: file.with_file_name("nowhere"),
-        scheme: Scheme::Ssha256,
-        read_only: false,
-        rehash: false,
-        journal_limit: None,
+        nwauth: NwAuthConfig {
+            scheme: Scheme::Ssha256,
+            ..NwAuthConfig::new(file.with_file_name("nowhere"))
+        },
     }
 }
 

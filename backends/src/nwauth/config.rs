@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::NamePolicy;
+use dmail_core::config::NwauthSettings;
 use dmail_schemes::Scheme;
+
+use super::NamePolicy;
 
 /// The settings of one NWAuth base.
 #[derive(Debug, Clone)]
@@ -37,6 +39,20 @@ impl NwAuthConfig {
             rehash: false,
             journal_limit: None,
             names: NamePolicy::default(),
+        }
+    }
+}
+
+/// What dmail.conf, or another file with these settings, says.
+impl From<&NwauthSettings> for NwAuthConfig {
+    fn from(settings: &NwauthSettings) -> Self {
+        let scheme = Scheme::parse(settings.scheme);
+        Self {
+            scheme: scheme.expect("the setting takes words of schemes only"),
+            read_only: settings.readonly,
+            rehash: settings.rehash,
+            journal_limit: settings.size,
+            ..Self::new(&settings.path)
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmail_backends::SourceSettings;
+use dmail_backends::nwauth::NwAuthConfig;
 use dmail_core::{Authenticator, Verdict};
-use dmail_schemes::Scheme;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Statement};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,11 +123,7 @@ fn ask(name: &str, file: &Path, server: &Server, time: Duration) -> Result<Sampl
         let settings = SourceSettings {
             file: file.to_owned(),
             launcher: Vec::new(),
-            directory: PathBuf::new(),
-            scheme: Scheme::Ssha256,
-            read_only: true,
-            rehash: false,
-            journal_limit: None,
+            nwauth: NwAuthConfig::new(""),
         };
         let source = (kind.open)(&settings).await;
         let source = source.map_err(|error| Failure::Program(error.to_string()))?;

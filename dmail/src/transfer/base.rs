@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dmail_backends::nwauth::NwAuthConfig;
 use dmail_backends::{SourceKind, SourceSettings};
 use dmail_core::Authenticator;
-use dmail_core::config::{Diagnostic, Settings};
-use dmail_schemes::Scheme;
+use dmail_core::config::Settings;
 
 use crate::cli::BaseName;
 use crate::configuration;
@@ -60,23 +60,11 @@ async fn open_kind(
         Some(file) if path.is_dir() => path.join(file.vocabulary.file),
         _ => path.clone(),
     };
-    if let Some(check) = kind.file.map(|file| file.check) {
-        let diagnostics = check(&file);
-        if !diagnostics.is_empty() {
-            configuration::print(&diagnostics);
-        }
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(Failure::Configuration(file));
-        }
-    }
+    source::judge_file(kind, &file)?;
     let settings = SourceSettings {
         file,
         launcher: source::launcher()?,
-        directory: path,
-        scheme: Scheme::default(),
-        read_only: wanted == Use::Read,
-        rehash: false,
-        journal_limit: None,
+        nwauth: NwAuthConfig { read_only: wanted == Use::Read, ..NwAuthConfig::new(path) },
     };
     let opened = (kind.open)(&settings).await;
     opened.map_err(|error| Failure::Other(format!("cannot open the {} base: {error}", kind.name)))
