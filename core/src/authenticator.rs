@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use crate::{
-    AuthRequest, Change, Outcome, Records, Rejection, Search, SearchOutcome, Username, Verdict,
+    AuthRequest, Change, Outcome, Proofs, Records, Rejection, Search, SearchOutcome, Username, Verdict,
 };
 
 /// Anything that can answer "who is this?": one user base, a pool of child
@@ -64,6 +64,12 @@ pub trait Authenticator: Send + Sync {
         false
     }
 
+    /// Which proofs of a password it can judge, beside passwords themselves.
+    /// A layer passes on what is beneath.
+    fn proofs(&self) -> Proofs {
+        Proofs::default()
+    }
+
     /// Ends in peace what runs for this source: asks child modules to leave.
     /// Questions that come later are unavailable.
     async fn close(&self) {}
@@ -116,6 +122,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     fn sees_address(&self) -> bool {
         (**self).sees_address()
+    }
+
+    fn proofs(&self) -> Proofs {
+        (**self).proofs()
     }
 
     async fn close(&self) {
