@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
+    AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome, Unavailable, Username,
     Verdict, Watcher,
 };
 
@@ -113,6 +113,10 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.top.proofs()
     }
 
     /// The names that are told are the canonical ones, and the gateway itself

@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
+    AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome, Unavailable, Username,
     Verdict, Watcher,
 };
 
@@ -81,6 +81,10 @@ impl Authenticator for Unmapped {
     /// has forgotten the user.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.flight.watch(watcher);
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.source.proofs()
     }
 
     fn sees_address(&self) -> bool {

@@ -21,7 +21,8 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict,
+    AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome, Unavailable,
+    Verdict,
 };
 
 use crate::failure::Failure;
@@ -163,5 +164,9 @@ impl Authenticator for Live {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.running().gateway.proofs()
     }
 }

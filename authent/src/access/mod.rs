@@ -23,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection, Search,
+    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Proofs, Records, Rejection, Search,
     SearchOutcome, Service, Unavailable, Verdict, Watcher,
 };
 
@@ -58,8 +58,8 @@ impl Access {
     fn judge(&self, request: &AuthRequest, account: &Account) -> Result<(), Rejection> {
         let verdict = match (&request.purpose, request.origin.service) {
             (Purpose::Lookup, Service::Smtp | Service::Admin) => self.rules.mail(account),
-            (Purpose::Lookup, _) => return Ok(()),
-            (Purpose::Check(_), _) => self.rules.login(account, &request.origin),
+            (Purpose::Lookup | Purpose::Salt(_), _) => return Ok(()),
+            (Purpose::Check(_) | Purpose::Prove(_), _) => self.rules.login(account, &request.origin),
         };
         let is_admin = request.origin.service == Service::Admin;
         request.note("access", || match &verdict {
@@ -95,6 +95,10 @@ impl Authenticator for Access {
 
     fn watch(&self, watcher: std::sync::Weak<dyn Watcher>) {
         self.next.watch(watcher);
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
     }
 
     fn records(&self) -> Option<&dyn Records> {
