@@ -64,10 +64,7 @@ fn what_was_just_read_is_found_at_once_on_this_machine() {
     write(home.path(), Some("bob:one:\n"), None);
     let store = open(home.path());
     if !store.local {
-        println!(
-            "skipped: {} is on no file system that is known to be local",
-            home.path().display()
-        );
+        // Elsewhere every lookup takes the patient way.
         return;
     }
     assert_eq!(look(&store, "bob").as_deref(), Some("one:"));
