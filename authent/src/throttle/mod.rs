@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Purpose, Proofs, Records, Rejection,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Records, Rejection,
     RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use ipnet::IpNet;
@@ -165,6 +165,29 @@ impl Throttle {
         verdict
     }
 
+    /// The same from memory alone. What memory does not accept is no guess yet.
+    fn recall_check(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        let start = Instant::now();
+        let user = &request.user;
+        let places = self.config.places(request.origin.client);
+        let place = Place { user: user.clone(), address: places.own };
+        if self.enters_known(&place, start) {
+            let inside = known::Inside::new(&self.known, &place);
+            let account = self.next.recall(request)?;
+            inside.note_login(start);
+            return Some(account);
+        }
+        let reservation = Reservation::make(self, user, &places, self.tag(request)).ok()?;
+        let account = self.next.recall(request);
+        if account.is_some() {
+            reservation.settle(Answer::Right);
+            self.note_login(&place, start);
+        } else {
+            reservation.settle(Answer::None);
+        }
+        account
+    }
+
     /// Counts a guess, if it may be asked; waits a while for others whose
     /// answer decides that.
     async fn reserve<'a>(
@@ -197,6 +220,11 @@ impl Throttle {
         }
         let until = reservation.settle(Answer::Wrong);
         self.answer_wrong(request, start, until).await;
+    }
+
+    /// Whether nothing is counted for the client.
+    fn excepts(&self, request: &AuthRequest) -> bool {
+        request.origin.client.is_some_and(|client| (self.config.except)(client))
     }
 
     /// What tells this guess from others. A password that is shown without being
@@ -236,11 +264,18 @@ impl Authenticator for Throttle {
         if !request.purpose.is_login() {
             return self.next.authenticate(request).await;
         }
-        if request.origin.client.is_some_and(|ip| (self.config.except)(ip)) {
+        if self.excepts(request) {
             request.note("throttle", || "the client is excepted".into());
             return self.next.authenticate(request).await;
         }
         self.login(request).await
+    }
+
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        match &request.purpose {
+            Purpose::Check(_) if !self.excepts(request) => self.recall_check(request),
+            _ => self.next.recall(request),
+        }
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
