@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Search, SearchOutcome, Unavailable,
-    UnavailableKind, Username, Verdict, Watcher,
+    AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Search, SearchOutcome,
+    Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::sync::watch;
 

@@ -123,8 +123,12 @@ mod tests {
 
     #[test]
     fn what_has_no_keys_makes_every_proof_wrong_and_signs_none() {
-        for stored in ["", "!", "*geheim", "{SSHA256}am6iHr2j76DCpYJB16OhLElkh73iVxrmXG3AMWw3QJBOYUNsTmFDbA=="]
-        {
+        for stored in [
+            "",
+            "!",
+            "*geheim",
+            "{SSHA256}am6iHr2j76DCpYJB16OhLElkh73iVxrmXG3AMWw3QJBOYUNsTmFDbA==",
+        ] {
             let proof = rfc(ScramHash::Sha256);
             assert_eq!(prove(stored, &proof), Ok(false), "{stored}");
             assert_eq!(salt(stored, ScramHash::Sha256), Ok(None), "{stored}");

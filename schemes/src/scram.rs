@@ -48,8 +48,11 @@ impl Keys {
         let digits = iterations.bytes().all(|byte| byte.is_ascii_digit());
         let iterations: u32 = iterations.parse().map_err(|_| malformed())?;
         let decode = |text| BASE64.decode(text).map_err(|_| malformed());
-        let (salt, stored_key, server_key) =
-            (decode(salt)?, Zeroizing::new(decode(stored_key)?), Zeroizing::new(decode(server_key)?));
+        let (salt, stored_key, server_key) = (
+            decode(salt)?,
+            Zeroizing::new(decode(stored_key)?),
+            Zeroizing::new(decode(server_key)?),
+        );
         let lengths = [stored_key.len(), server_key.len()] == [length(hash); 2];
         let salted = (1..=MAX_SALT).contains(&salt.len());
         if !digits || iterations == 0 || !lengths || !salted {

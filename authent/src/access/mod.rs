@@ -23,8 +23,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Proofs, Records, Rejection, Search,
-    SearchOutcome, Service, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Records, Rejection,
+    Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -59,7 +59,9 @@ impl Access {
         let verdict = match (&request.purpose, request.origin.service) {
             (Purpose::Lookup, Service::Smtp | Service::Admin) => self.rules.mail(account),
             (Purpose::Lookup | Purpose::Salt(_), _) => return Ok(()),
-            (Purpose::Check(_) | Purpose::Prove(_), _) => self.rules.login(account, &request.origin),
+            (Purpose::Check(_) | Purpose::Prove(_), _) => {
+                self.rules.login(account, &request.origin)
+            }
         };
         let is_admin = request.origin.service == Service::Admin;
         request.note("access", || match &verdict {

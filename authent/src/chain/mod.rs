@@ -33,8 +33,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Rejection, RejectionKind,
-    Search, SearchOutcome, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Rejection,
+    RejectionKind, Search, SearchOutcome, Unavailable, Verdict, Watcher,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

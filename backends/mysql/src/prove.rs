@@ -51,11 +51,7 @@ impl Base {
         }
     }
 
-    fn stored(
-        &self,
-        user: &Username,
-        found: &mut Found,
-    ) -> Result<Zeroizing<String>, Unavailable> {
+    fn stored(&self, user: &Username, found: &mut Found) -> Result<Zeroizing<String>, Unavailable> {
         let stored = found.stored.take().unwrap_or_default();
         self.passwords.provable(user.as_str(), stored)
     }

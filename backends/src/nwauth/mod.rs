@@ -43,9 +43,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dmail_core::{
-    Action, AuthRequest, Authenticator, Change, Found, Hit, Info, Outcome, Proof, Proofs,
-    Purpose, Records, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome, Secret,
-    Unavailable, Username, Verdict,
+    Action, AuthRequest, Authenticator, Change, Found, Hit, Info, Outcome, Proof, Proofs, Purpose,
+    Records, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome, Secret, Unavailable,
+    Username, Verdict,
 };
 use zeroize::Zeroizing;
 
@@ -165,11 +165,7 @@ impl NwAuth {
 
     /// What a client needs to make a proof. Whoever has no keys is refused like
     /// one who is not there.
-    async fn salt(
-        &self,
-        user: &Username,
-        question: &SaltQuestion,
-    ) -> Result<Verdict, Unavailable> {
+    async fn salt(&self, user: &Username, question: &SaltQuestion) -> Result<Verdict, Unavailable> {
         let record = self.find(user).await?;
         let salt = match &record {
             Some(record) => dmail_schemes::salt(&record.stored(), question.hash)

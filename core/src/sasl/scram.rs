@@ -250,13 +250,16 @@ mod tests {
         let first = First::parse(b"p=tls-unique,,n=user,r=abc", 255).expect("a message");
         let reply = "r=abcdef,s=AAAA,i=4096";
         let channel = |data: &str| STANDARD.encode(format!("p=tls-unique,,{data}"));
-        let conclude = |message: String| {
-            match first.conclude(ScramHash::Sha1, reply, message.as_bytes(), b"TLS") {
-                Ok(Final::Proof(_)) => "a proof",
-                Ok(Final::OtherChannel) => "another channel",
-                Err(Malformed::Base64) => "no base64",
-                Err(Malformed::Message) => "malformed",
-            }
+        let conclude = |message: String| match first.conclude(
+            ScramHash::Sha1,
+            reply,
+            message.as_bytes(),
+            b"TLS",
+        ) {
+            Ok(Final::Proof(_)) => "a proof",
+            Ok(Final::OtherChannel) => "another channel",
+            Err(Malformed::Base64) => "no base64",
+            Err(Malformed::Message) => "malformed",
         };
         let rows = [
             (format!("c={},r=abcdef,p=AAAA", channel("TLS")), "a proof"),

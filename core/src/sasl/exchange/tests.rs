@@ -78,7 +78,12 @@ fn cram_md5_is_a_challenge_and_a_proof() {
     assert_eq!((user, &**challenge), (bob(), &b"<%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0@dmail>"[..]));
     assert_eq!(digest[..3], [0xb9, 0x13, 0xa6]);
     assert_eq!(told(cram.answered(yes())), "accepted bob ");
-    for bad in ["bob", "bob b913", "bob B913A602C7EDA7A495B4E6E7334D3890", " b913a602c7eda7a495b4e6e7334d3890"] {
+    for bad in [
+        "bob",
+        "bob b913",
+        "bob B913A602C7EDA7A495B4E6E7334D3890",
+        " b913a602c7eda7a495b4e6e7334d3890",
+    ] {
         let mut cram = exchange(Mechanism::CramMd5, false);
         assert_eq!(respond(&mut cram, bad), "refused unasked", "{bad}");
     }
