@@ -43,8 +43,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Flow<S> {
         let taken = self.framer.take(&self.input[start..]);
         self.used += taken.consumed;
         let taken = taken.frame.map(|frame| match frame {
-            Frame::Line(line) => take(Ok(line), &mut self.output),
-            Frame::Refused(fault) => take(Err(fault), &mut self.output),
+            Frame::Line(line) => take(Ok(line), self.bytes.output()),
+            Frame::Refused(fault) => take(Err(fault), self.bytes.output()),
         });
         if self.used == self.input.len() {
             self.forget();

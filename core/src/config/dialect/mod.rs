@@ -47,6 +47,15 @@ impl DialectLine {
     pub fn name(&self) -> &'static str {
         self.dialect.name()
     }
+
+    /// Whether this line and `other` ask for the same, wherever they stand.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let Self { dialect, on, allow, service, timeout } = self;
+        on.is_same_as(&other.on)
+            && (dialect, allow, service, timeout)
+                == (&other.dialect, &other.allow, &other.service, &other.timeout)
+    }
 }
 
 /// A dialect and where it is served.

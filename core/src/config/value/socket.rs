@@ -62,6 +62,19 @@ impl ListenOn {
         }
     }
 
+    /// Whether this and `other` ask for the same socket, wherever they stand.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(two)) => (one.address, one.port) == (two.address, two.port),
+            (Self::Unix(one), Self::Unix(two)) => {
+                let SocketFile { path, mode, owner, group, .. } = one;
+                (path, mode, owner, group) == (&two.path, &two.mode, &two.owner, &two.group)
+            }
+            _ => false,
+        }
+    }
+
     /// Where it was set, if a line did it.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
