@@ -13,8 +13,6 @@ use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 
 use dmail_authent::cache::CacheConfig;
-use dmail_authent::line::Quoting;
-use dmail_authent::pool::{Pool, PoolConfig};
 use dmail_authent::unmapped::Unmapped;
 use dmail_backends::SourceSettings;
 use dmail_backends::nwauth::NwAuthConfig;
@@ -91,14 +89,14 @@ fn read(file: &Path) -> Result<DaemonSettings, Failure> {
     let loaded = settings::load_daemon(&full);
     let mut diagnostics = loaded.diagnostics;
     if let Some(settings) = &loaded.settings
-        && let Some(words) = &settings.module.source
+        && let Some(words) = &settings.base.source
         && let Ok(kind) = kind(words)
         && let Some(source) = kind.file
     {
         diagnostics.extend((source.check)(&source_file(settings, words)));
     }
     if let Some(settings) = &loaded.settings
-        && let Some(peers) = &settings.module.peers
+        && let Some(peers) = &settings.base.peers
     {
         diagnostics.extend(settings::check_client(peers));
     }
@@ -110,7 +108,7 @@ fn read(file: &Path) -> Result<DaemonSettings, Failure> {
     if diagnostics.iter().any(dmail_core::config::Diagnostic::is_error) {
         return Err(wrong());
     }
-    if let Some(words) = &settings.module.source {
+    if let Some(words) = &settings.base.source {
         kind(words)?;
     }
     Ok(settings)
@@ -233,8 +231,8 @@ fn group_id(name: &str) -> std::io::Result<u32> {
 }
 
 async fn open_source(settings: &DaemonSettings) -> Result<Source, Failure> {
-    match (&settings.module.process, &settings.module.source) {
-        (Some(_), _) => Ok(Source::of(Arc::new(Pool::start(pool(settings)?)))),
+    match (&settings.module.process, &settings.base.source) {
+        (Some(_), _) => Source::module(&settings.module, &settings.base.domains),
         (None, Some(words)) => {
             let kind = kind(words)?;
             let opened = (kind.open)(&source_settings(settings, words)?).await;
@@ -242,25 +240,6 @@ async fn open_source(settings: &DaemonSettings) -> Result<Source, Failure> {
         }
         (None, None) => Err(Failure::Other("there is neither authent_process nor source".into())),
     }
-}
-
-fn pool(settings: &DaemonSettings) -> Result<PoolConfig, Failure> {
-    let module = &settings.module;
-    let missing = || Failure::Other("there is no authent_process".into());
-    let command = module.process.as_ref().ok_or_else(missing)?;
-    let program = command.program.clone().into_os_string();
-    let arguments = command.arguments.iter().map(OsString::from);
-    Ok(PoolConfig {
-        launcher: source::launcher()?,
-        number: module.number,
-        timeout: module.timeout,
-        queue_length: module.queue,
-        queue_age: module.timeout,
-        quoting: Quoting { utf8: module.utf8, percent: module.quote },
-        send_address: module.send_ip,
-        domains: module.domains.iter().cloned().collect(),
-        ..PoolConfig::new([program].into_iter().chain(arguments))
-    })
 }
 
 fn kind(words: &SourceWords) -> Result<&'static dmail_backends::SourceKind, Failure> {
@@ -324,7 +303,7 @@ impl Peers {
         gateway: &Arc<Unmapped>,
         server: &Arc<Server>,
     ) -> Result<Option<Self>, Failure> {
-        let Some(file) = &settings.module.peers else { return Ok(None) };
+        let Some(file) = &settings.base.peers else { return Ok(None) };
         let (mut config, _) =
             settings::load_client(file).map_err(Failure::other("cannot use peers"))?;
         config.peer = true;

@@ -9,6 +9,7 @@ mod access;
 mod authent;
 mod domains;
 mod drop;
+mod module;
 mod nwauth;
 mod pop;
 mod server;
@@ -18,6 +19,7 @@ pub use access::AccessSettings;
 pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSettings};
 pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
+pub use module::ModuleSettings;
 pub use nwauth::NwauthSettings;
 pub use pop::PopSettings;
 pub use server::{LogLevel, ServerSettings};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub drop: DropSettings,
     /// Who answers questions about users.
     pub authent: AuthentSettings,
+    /// The module that `authent_method external` asks.
+    pub module: ModuleSettings,
     /// How long answers are remembered.
     pub cache: CacheSettings,
     /// What happens to those who guess.
@@ -66,6 +70,7 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         DomainSettings::GROUP,
         DropSettings::GROUP,
         AuthentSettings::GROUP,
+        ModuleSettings::GROUP,
         CacheSettings::GROUP,
         ThrottleSettings::GROUP,
         AccessSettings::GROUP,
@@ -84,6 +89,7 @@ impl Settings {
         let domains = DomainSettings::build(given);
         let drop = DropSettings::build(given);
         let authent = AuthentSettings::build(given);
+        let module = ModuleSettings::build(given);
         let cache = CacheSettings::build(given);
         let throttle = ThrottleSettings::build(given);
         let access = AccessSettings::build(given);
@@ -91,8 +97,8 @@ impl Settings {
         let smtp = SmtpSettings::build(given);
         let pop = PopSettings::build(given);
 
-        if let Some(authent) = &authent {
-            check::authent(authent, given);
+        if let (Some(authent), Some(module)) = (&authent, &module) {
+            check::authent(authent, module, given);
         }
         if let Some(cache) = &cache {
             check::cache(cache, given);
@@ -116,6 +122,7 @@ impl Settings {
             domains: domains?,
             drop: drop?,
             authent: authent?,
+            module: module?,
             cache: cache?,
             throttle: throttle?,
             access: access?,
