@@ -27,7 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
 use crate::source::{self, Source};
-use crate::{configuration, logging, serve};
+use crate::{configuration, logging, serve, terminal};
 
 /// Where the original keeps its configuration.
 const DEFAULT_CONFIG: &str = "/etc/tcpauthsvr.conf";
@@ -40,12 +40,12 @@ const USAGE: &str = "usage: tcpauthsvr [-config FILE] [-check]
 /// Runs the program with the words behind its name.
 pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(invocation) = Invocation::parse(words)? else {
-        println!("{USAGE}");
+        terminal::say(USAGE)?;
         return Ok(ExitCode::SUCCESS);
     };
     let settings = read(&invocation.file)?;
     if invocation.check_only {
-        println!("{}: good", invocation.file.display());
+        terminal::say(format_args!("{}: good", invocation.file.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     serve::prepare_process();
