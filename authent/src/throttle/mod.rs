@@ -228,9 +228,7 @@ impl Throttle {
 impl Authenticator for Throttle {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         match &request.purpose {
-            Purpose::Check(secret)
-                if !request.origin.client.is_some_and(|ip| (self.config.except)(ip)) =>
-            {
+            Purpose::Check(secret) if !self.config.excepts(request.origin.client) => {
                 self.check(request, secret).await
             }
             Purpose::Check(_) => {
