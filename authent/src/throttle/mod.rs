@@ -224,7 +224,7 @@ impl Throttle {
 
     /// Whether nothing is counted for the client.
     fn excepts(&self, request: &AuthRequest) -> bool {
-        request.origin.client.is_some_and(|client| (self.config.except)(client))
+        self.config.excepts(request.origin.client)
     }
 
     /// What tells this guess from others. A password that is shown without being

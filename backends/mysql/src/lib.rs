@@ -81,11 +81,7 @@ impl Authenticator for MySql {
             Purpose::Prove(proof) => base.prove(&request.user, proof, &request.origin).await,
             Purpose::Salt(question) => base.salt(&request.user, question, &request.origin).await,
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 

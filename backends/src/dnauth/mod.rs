@@ -186,11 +186,7 @@ impl Authenticator for DnAuth {
             Purpose::Lookup => self.lookup(&request.user).await,
             Purpose::Prove(_) | Purpose::Salt(_) => Ok(Verdict::Rejected(Rejection::unsupported())),
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 

@@ -258,11 +258,7 @@ impl Authenticator for NwAuth {
             Purpose::Prove(proof) => self.prove(&request.user, proof).await,
             Purpose::Salt(question) => self.salt(&request.user, question).await,
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 
