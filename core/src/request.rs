@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{Secret, Trace, Username};
+use crate::{Secret, Trace, Unavailable, Username, Verdict};
 
 /// One question: is this the user's password, or who is this user?
 #[derive(Debug, Clone)]
@@ -39,6 +39,15 @@ impl AuthRequest {
         if let Some(trace) = &self.trace {
             trace.note(layer, text());
         }
+    }
+
+    /// Writes down what a source has answered.
+    pub fn note_answer(&self, source: &'static str, answer: &Result<Verdict, Unavailable>) {
+        self.note(source, || match answer {
+            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
+            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
+            Err(unavailable) => unavailable.to_string(),
+        });
     }
 }
 

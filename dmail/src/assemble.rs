@@ -81,7 +81,7 @@ fn domains(settings: &Settings) -> Domains {
         drop_prefix: settings.drop.drop_prefix,
         hash_spool: settings.drop.hash_spool,
         drop_roots: settings.drop.drop_roots.clone(),
-        utf8: settings.authent.utf8,
+        utf8: settings.module.utf8,
     }
 }
 

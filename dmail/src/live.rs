@@ -59,8 +59,8 @@ impl Running {
     /// Whether both have the same users, as far as the settings can tell.
     fn has_base_of(&self, other: &Self) -> bool {
         let base = |running: &'_ Self| {
-            let Settings { authent, nwauth, .. } = &running.settings;
-            let process = authent.process.clone();
+            let Settings { authent, module, nwauth, .. } = &running.settings;
+            let process = module.process.clone();
             (authent.method, process, authent.ini.clone(), nwauth.path.clone())
         };
         base(self) == base(other)
@@ -109,6 +109,7 @@ impl Live {
         // What the servers were built from needs a restart.
         let settings = Settings {
             authent: fresh.authent,
+            module: fresh.module,
             cache: fresh.cache,
             access: fresh.access,
             throttle: fresh.throttle,
