@@ -19,7 +19,6 @@ use dmail_dialects::tcp_table::TcpTableSession;
 use dmail_dialects::{Session, serve};
 use dmail_net::{Limits, Shutdown};
 
-use crate::assemble;
 use crate::listen::Listener;
 
 /// How long a connection of our own protocol may be silent in its first
@@ -46,7 +45,9 @@ impl Servant {
         settings: &Settings,
         gateway: Arc<dyn Authenticator>,
     ) -> Self {
-        let limits = assemble::limits(settings, settings.dialects.max_connections);
+        // One client is a mail server with many processes.
+        let connections = settings.dialects.max_connections;
+        let limits = Limits { connections, per_client: usize::MAX };
         let allow = allow(line);
         let new_session: NewSession = match &line.dialect {
             Dialect::Authdaemon(words) => {
