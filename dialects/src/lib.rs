@@ -29,6 +29,9 @@ pub mod socketmap;
 pub mod table;
 pub mod tcp_table;
 
+mod lines;
 mod session;
+mod unix_account;
 
 pub use session::{Answer, Question, Session, Step, Then, Ticket};
+pub use unix_account::UnixAccount;

@@ -14,8 +14,7 @@
 
 use std::collections::HashMap;
 
-use bytes::{Buf, BytesMut};
-use dmail_core::framing::{Ending, Frame, LineFramer};
+use bytes::BytesMut;
 use dmail_core::sasl::{self, Credentials, UnusableLogin};
 use dmail_core::{
     Account, AuthRequest, Origin, Rejection, RejectionKind, Secret, Service, Username, Verdict,
@@ -23,6 +22,7 @@ use dmail_core::{
 
 use super::line::{self, MAX_AUTH_LINE, put_escaped};
 use super::origin;
+use crate::lines::{Broken, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Requests of one connection that may wait at a time. Postfix and Exim have
@@ -57,7 +57,7 @@ pub struct Config {
 /// One client's conversation.
 pub struct AuthSession {
     config: Config,
-    framer: LineFramer,
+    lines: Lines,
     greeted: bool,
     waiting: HashMap<u32, Exchange>,
 }
@@ -79,15 +79,11 @@ enum Stage {
     Asked,
 }
 
-/// A line that makes the connection worthless.
-struct Broken(&'static str);
-
 impl AuthSession {
     /// A connection that nothing was said on.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let framer = LineFramer::new(MAX_AUTH_LINE, Ending::LfOrCrLf);
-        Self { config, framer, greeted: false, waiting: HashMap::new() }
+        Self { config, lines: Lines::new(MAX_AUTH_LINE), greeted: false, waiting: HashMap::new() }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
@@ -242,21 +238,14 @@ impl Session for AuthSession {
 
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
-            let arrived = std::mem::take(input);
-            let taken = self.framer.take(&arrived);
-            let (consumed, frame) = (taken.consumed, taken.frame);
-            let step = match frame {
-                None => Some(Step::More),
-                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
-                Some(Frame::Line(text)) => match self.line(text, out) {
-                    Ok(step) => step,
-                    Err(Broken(why)) => Some(Step::Close(why)),
-                },
+            let line = match self.lines.next(input) {
+                Ok(line) => line,
+                Err(step) => return step,
             };
-            *input = arrived;
-            input.advance(consumed);
-            if let Some(step) = step {
-                return step;
+            match self.line(&line, out) {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(broken) => return broken.into(),
             }
         }
     }

@@ -15,8 +15,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use bytes::{Buf, BytesMut};
-use dmail_core::framing::{Ending, Frame, LineFramer};
+use bytes::BytesMut;
 use dmail_core::sasl::login_name;
 use dmail_core::{
     Account, AuthRequest, DropPath, Origin, RejectionKind, Search, SearchOutcome, Service, Uid,
@@ -25,6 +24,7 @@ use dmail_core::{
 
 use super::line::{self, put_escaped};
 use super::origin;
+use crate::lines::{Broken, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest line that Dovecot's own server takes on this socket is 1,024 bytes;
@@ -46,7 +46,7 @@ pub struct Config {
 /// One client's conversation.
 pub struct UserdbSession {
     config: Config,
-    framer: LineFramer,
+    lines: Lines,
     greeted: bool,
     waiting: HashMap<u32, Verb>,
 }
@@ -59,15 +59,11 @@ enum Verb {
     List,
 }
 
-/// A line that makes the connection worthless.
-struct Broken(&'static str);
-
 impl UserdbSession {
     /// A connection on which nothing was said.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let framer = LineFramer::new(MAX_LINE, Ending::LfOrCrLf);
-        Self { config, framer, greeted: false, waiting: HashMap::new() }
+        Self { config, lines: Lines::new(MAX_LINE), greeted: false, waiting: HashMap::new() }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
@@ -146,21 +142,14 @@ impl Session for UserdbSession {
 
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
-            let arrived = std::mem::take(input);
-            let taken = self.framer.take(&arrived);
-            let consumed = taken.consumed;
-            let step = match taken.frame {
-                None => Some(Step::More),
-                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
-                Some(Frame::Line(text)) => match self.line(text, out) {
-                    Ok(step) => step,
-                    Err(Broken(why)) => Some(Step::Close(why)),
-                },
+            let line = match self.lines.next(input) {
+                Ok(line) => line,
+                Err(step) => return step,
             };
-            *input = arrived;
-            input.advance(consumed);
-            if let Some(step) = step {
-                return step;
+            match self.line(&line, out) {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(broken) => return broken.into(),
             }
         }
     }
