@@ -47,8 +47,8 @@ pub use place::Place;
 pub use sections::load_sections;
 pub use settings::{
     AccessSettings, AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DomainSettings,
-    DropSettings, LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings,
-    SmtpSettings, ThrottleSettings,
+    DropSettings, LockMethod, LogLevel, NwauthSettings, PolicySettings, PopSettings, SenderRule,
+    ServerSettings, Settings, SmtpSettings, ThrottleSettings,
 };
 pub use table::{Group, Row, Unset, Vocabulary};
 pub use value::{CommandLine, Listen, SetBy};

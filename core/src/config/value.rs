@@ -17,7 +17,7 @@ use super::place::Place;
 pub use command::{CommandLine, command};
 pub use network::{Listen, SetBy, addresses, domain, listen, parse_domain, user};
 pub use path::{path, resolve};
-pub use scalar::{number, seconds, secret, separator, size, text};
+pub use scalar::{number, rate, seconds, secret, separator, size, text};
 pub use word::{boolean, word, words};
 
 /// The text of a setting, and where it stands unless it is a default.
