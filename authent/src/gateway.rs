@@ -131,6 +131,10 @@ impl Authenticator for Gateway {
         self.top.search(search).await
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        self.top.forget_users(mask)
+    }
+
     /// The names that are told are the canonical ones, and the gateway itself
     /// has forgotten the user by then.
     fn watch(&self, watcher: Weak<dyn Watcher>) {

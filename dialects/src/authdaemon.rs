@@ -179,7 +179,7 @@ impl Session for AuthdaemonSession {
                 out.extend_from_slice(b".\n");
             }
             // Nothing is said: a temporary failure.
-            Answer::Verdict(Err(_)) | Answer::Found(_) => return Then::Close,
+            _ => return Then::Close,
         }
         if self.once { Then::Close } else { Then::GoOn }
     }
@@ -242,6 +242,7 @@ mod tests {
                     let found = SearchOutcome::Found(Found { hits, scanned: 1 });
                     session.answered(ticket, Answer::Found(Ok(found)), &mut out)
                 }
+                step @ Step::Ask(..) => panic!("{step:?}"),
             };
             if then != Then::GoOn {
                 out.extend_from_slice(b"[closed]");

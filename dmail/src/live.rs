@@ -164,4 +164,8 @@ impl Authenticator for Live {
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
     }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.running().gateway.forget_users(mask)
+    }
 }

@@ -107,6 +107,10 @@ impl Authenticator for Access {
         self.next.search(search).await
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        self.next.forget_users(mask)
+    }
+
     fn watch(&self, watcher: std::sync::Weak<dyn Watcher>) {
         self.next.watch(watcher);
     }

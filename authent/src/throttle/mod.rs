@@ -280,6 +280,10 @@ impl Authenticator for Throttle {
         self.next.search(search).await
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        self.next.forget_users(mask)
+    }
+
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.next.watch(watcher);
     }
