@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::lines::Lines;
-use crate::table::{Lookup, Map, Tables, Value};
+use crate::table::{Lookup, Query, Tables, Value};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest line of either side, with its end.
@@ -23,7 +23,7 @@ pub struct TcpTableSession {
     tables: Arc<Tables>,
     map: &'static str,
     lines: Lines,
-    asked: Option<Map>,
+    asked: Option<Query>,
 }
 
 impl TcpTableSession {
@@ -47,8 +47,8 @@ impl TcpTableSession {
                 reply(out, &value);
                 None
             }
-            Lookup::Ask(map, request) => {
-                self.asked = Some(map);
+            Lookup::Ask(query, request) => {
+                self.asked = Some(query);
                 Some(Step::Ask(Ticket(1), Question::Authenticate(request)))
             }
         }
@@ -70,10 +70,10 @@ impl Session for TcpTableSession {
     }
 
     fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        let (Some(map), Answer::Verdict(verdict)) = (self.asked.take(), answer) else {
+        let (Some(query), Answer::Verdict(verdict)) = (self.asked.take(), answer) else {
             return Then::Close;
         };
-        reply(out, &map.value(&verdict));
+        reply(out, &query.value(&verdict));
         Then::GoOn
     }
 }
