@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
-    Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
+    Unavailable, Verdict, Watcher,
 };
 
 use crate::failure::Failure;
@@ -189,6 +189,10 @@ impl Authenticator for Live {
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.news.add(watcher);
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.with_gateway(Authenticator::proofs)
     }
 
     fn sees_address(&self) -> bool {
