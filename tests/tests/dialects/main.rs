@@ -82,7 +82,7 @@ fn each_login_is_one_line_of_the_log_that_names_the_dialect_and_no_password() {
         let said = |words: &[&str]| {
             lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
         };
-        assert_eq!(said(&[": login service=", "user=\"bob\""]), 1, "{dialect:?}: {lines:?}");
+        assert_eq!(said(&[": login service=imap", "user=\"bob\""]), 1, "{dialect:?}: {lines:?}");
         let refused = [": login refused ", "user=\"bob\"", "reason=\"not-verified\""];
         assert_eq!(said(&refused), 1, "{dialect:?}: {lines:?}");
         let refused = [": login refused ", "user=\"dead\"", "reason=\"source-down\""];
