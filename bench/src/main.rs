@@ -60,6 +60,8 @@ enum Command {
     Guesses,
     /// The line protocol over a unix socket
     Line,
+    /// Other servers' dialects, beside Dovecot's auth and saslauthd
+    Dialects,
     /// The line protocol over the pipes of child modules
     Modules,
     /// POP3 sessions: login, STAT, QUIT

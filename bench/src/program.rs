@@ -47,7 +47,7 @@ pub(crate) struct Program {
     /// Where DSMTP listens.
     pub(crate) smtp: SocketAddr,
     // Removed when the process is gone.
-    _home: TempDir,
+    home: TempDir,
 }
 
 /// Whom an installation has as users, and what they have.
@@ -73,9 +73,14 @@ pub(crate) enum Passwords {
 impl Program {
     /// Starts the program on a new installation with these users.
     pub(crate) fn start(users: Users) -> Result<Self, Failure> {
+        Self::start_with(users, "")
+    }
+
+    /// The same with more `settings`, which beat those that all have.
+    pub(crate) fn start_with(users: Users, settings: &str) -> Result<Self, Failure> {
         let binary = binary()?;
         let home = folder()?;
-        install(home.path(), users).map_err(Failure::system("make an installation"))?;
+        install(home.path(), users, settings).map_err(Failure::system("make an installation"))?;
         if users.passwords == Passwords::Hashed {
             generate(&binary, home.path(), users.number)?;
         }
@@ -87,12 +92,17 @@ impl Program {
         let mut process = Ending(Some(process));
         let (pop, smtp) = process.addresses(&home.path().join("log/dmail.log"))?;
         let process = process.0.take().expect("it is running");
-        Ok(Self { process, pop, smtp, _home: home })
+        Ok(Self { process, pop, smtp, home })
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The folder of its installation.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Stops it, and says if it has not waited for that.
@@ -172,11 +182,15 @@ pub(crate) fn folder() -> Result<TempDir, Failure> {
 }
 
 /// Writes configuration, users whose passwords are in clear, and mail.
-fn install(home: &Path, users: Users) -> std::io::Result<()> {
+fn install(home: &Path, users: Users, settings: &str) -> std::io::Result<()> {
     for folder in ["users", "mail", "work", "log"] {
         fs::create_dir(home.join(folder))?;
     }
-    fs::write(home.join("dmail.conf"), CONFIG)?;
+    let name = |line: &str| line.split(' ').next().map(str::to_owned);
+    let beaten: Vec<_> = settings.lines().map(name).collect();
+    let common = CONFIG.lines().filter(|line| !beaten.contains(&name(line)));
+    let lines: String = common.chain(settings.lines()).map(|line| format!("{line}\n")).collect();
+    fs::write(home.join("dmail.conf"), lines)?;
     if users.passwords == Passwords::Clear {
         let line = |user| format!("test{user}:{{PLAIN}}{PASSWORD}:\n");
         let lines: String = (0..users.number).map(line).collect();

@@ -33,6 +33,7 @@ pub mod table;
 pub mod tcp_table;
 
 mod lines;
+mod service;
 mod session;
 mod unix_account;
 

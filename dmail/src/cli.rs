@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dmail_backends::SourceKind;
 use dmail_core::Service;
+use dmail_core::config::DIALECTS;
 use dmail_transfer::Format;
 
 /// Mail servers that log their users in through any user base.
@@ -316,6 +317,9 @@ pub(crate) struct OriginArgs {
     /// As if this server asked
     #[arg(long, default_value = "admin", value_parser = parse_service)]
     pub(crate) service: Service,
+    /// As if it was asked in this dialect
+    #[arg(long, value_name = "NAME", value_parser = parse_dialect)]
+    pub(crate) dialect: Option<&'static str>,
 }
 
 #[derive(Debug, Args)]
@@ -390,6 +394,12 @@ fn programs() -> String {
     });
     let heading = "User bases, as module programs (see `dmail PROGRAM help`):".to_owned();
     [heading].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn parse_dialect(text: &str) -> Result<&'static str, String> {
+    let mut names = DIALECTS.iter().map(|row| row.name);
+    let known = || DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    names.find(|name| *name == text).ok_or_else(|| format!("expected one of {}", known()))
 }
 
 fn parse_service(text: &str) -> Result<Service, String> {

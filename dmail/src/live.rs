@@ -14,7 +14,7 @@
 //! night, and during an outage, too. Of another user base nothing is kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,10 +22,11 @@ use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
-    Unavailable, Verdict,
+    Unavailable, Verdict, Watcher,
 };
 
 use crate::failure::Failure;
+use crate::news::News;
 use crate::source::{self, Source};
 use crate::{assemble, configuration};
 
@@ -37,6 +38,8 @@ pub(crate) struct Live {
     path: PathBuf,
     settings: Settings,
     running: RwLock<Arc<Running>>,
+    /// Whoever remembers what was answered here.
+    news: Arc<News>,
 }
 
 /// A gateway and the source that it owns.
@@ -47,12 +50,18 @@ struct Running {
 }
 
 impl Running {
-    async fn open(settings: &Settings, old: Option<&Self>) -> Result<Arc<Self>, Failure> {
+    async fn open(
+        settings: &Settings,
+        old: Option<&Self>,
+        news: &Arc<News>,
+    ) -> Result<Arc<Self>, Failure> {
         let source = Source::open(settings).await?;
         let gateway = match old {
             None => assemble::gateway(settings, &source),
             Some(old) => assemble::gateway_after(&old.gateway, settings, &source),
         };
+        let told: Weak<News> = Arc::downgrade(news);
+        gateway.watch(told);
         Ok(Arc::new(Self { settings: settings.clone(), gateway, source }))
     }
 
@@ -70,8 +79,9 @@ impl Running {
 impl Live {
     /// Opens the source of `settings`, which come from the file `path`.
     pub(crate) async fn open(path: &Path, settings: &Settings) -> Result<Arc<Self>, Failure> {
-        let running = RwLock::new(Running::open(settings, None).await?);
-        Ok(Arc::new(Self { path: path.to_owned(), settings: settings.clone(), running }))
+        let news = Arc::new(News::default());
+        let running = RwLock::new(Running::open(settings, None, &news).await?);
+        Ok(Arc::new(Self { path: path.to_owned(), settings: settings.clone(), running, news }))
     }
 
     /// Reads what the configuration says of the gateway once more, and goes on
@@ -86,6 +96,8 @@ impl Live {
                 if fresh.has_base_of(&old) {
                     fresh.gateway.take_over(&old.gateway);
                 }
+                // It may have other users, or other rules.
+                self.news.lost_track();
                 tracing::info!(file = %self.path.display(), "reloaded the gateway's settings");
                 let patience = self.settings.server.drain_timeout;
                 tokio::spawn(async move {
@@ -123,7 +135,7 @@ impl Live {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(wrong());
         }
-        Running::open(&settings, Some(&self.running())).await
+        Running::open(&settings, Some(&self.running()), &self.news).await
     }
 
     /// Does something with the gateway of the moment.
@@ -174,6 +186,10 @@ impl Authenticator for Live {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
+    }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.news.add(watcher);
     }
 
     fn proofs(&self) -> Proofs {

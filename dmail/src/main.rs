@@ -19,6 +19,7 @@ mod listen;
 mod live;
 mod logging;
 mod module;
+mod news;
 mod nwauth;
 mod password;
 mod policy;

@@ -1,7 +1,7 @@
 //! The table of dialects: whoever serves the one of a line.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dmail_authent::line::Quoting;
@@ -95,7 +95,11 @@ impl Servant {
                 sessions(move || TcpTableSession::new(Arc::clone(&tables), map))
             }
             Dialect::Tcpauth => {
-                return Self::Tcpauth(dmail_tcpauth::Server::new(tcpauth(limits, allow), gateway));
+                let config = tcpauth(limits, allow);
+                let server = dmail_tcpauth::Server::new(config, Arc::clone(&gateway));
+                let told: Weak<dmail_tcpauth::Server> = Arc::downgrade(&server);
+                gateway.watch(told);
+                return Self::Tcpauth(server);
             }
         };
         let manners = Manners {

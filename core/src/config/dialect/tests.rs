@@ -110,3 +110,19 @@ fn the_manual_of_the_setting_names_every_dialect() {
         assert!(row.meaning.contains(&format!("`{name}`")), "{name}");
     }
 }
+
+#[test]
+fn the_documentation_has_the_table_of_dialects() {
+    const BEGIN: &str = "<!-- dialects -->\n";
+    const END: &str = "<!-- /dialects -->\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/dialects.md");
+    let written = std::fs::read_to_string(path).expect("it is there");
+    let (before, rest) = written.split_once(BEGIN).expect("the table begins");
+    let (_, after) = rest.split_once(END).expect("the table ends");
+    let expected = format!("{before}{BEGIN}\n{}\n{END}{after}", dialect_manual());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &expected).expect("docs/ can be written to");
+    } else {
+        assert!(written == expected, "run UPDATE_DOCS=1 cargo test to write docs/dialects.md");
+    }
+}
