@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
-    Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
+    Username, Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -105,6 +105,10 @@ impl Authenticator for Gateway {
         Self: 'async_trait,
     {
         self.top.authenticate(request)
+    }
+
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        if request.trace.is_some() { None } else { self.top.recall(request) }
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {

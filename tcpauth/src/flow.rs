@@ -47,10 +47,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Flow<S> {
         }
     }
 
-    /// The next line that has arrived, given to `take`; `None` if there is none.
+    /// The next line that has arrived, given to `take` with the output; `None`
+    /// if there is none.
     pub(crate) fn line<T>(
         &mut self,
-        take: impl FnOnce(Result<&[u8], LineFault>) -> T,
+        take: impl FnOnce(Result<&[u8], LineFault>, &mut Vec<u8>) -> T,
     ) -> Option<T> {
         let start = self.used;
         if start == self.input.len() {
@@ -60,8 +61,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Flow<S> {
         let taken = self.framer.take(&self.input[start..]);
         self.used += taken.consumed;
         let taken = taken.frame.map(|frame| match frame {
-            Frame::Line(line) => take(Ok(line)),
-            Frame::Refused(fault) => take(Err(fault)),
+            Frame::Line(line) => take(Ok(line), &mut self.output),
+            Frame::Refused(fault) => take(Err(fault), &mut self.output),
         });
         if self.used == self.input.len() {
             self.forget();
