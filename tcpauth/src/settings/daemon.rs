@@ -334,6 +334,7 @@ fn build_tls(guard: &GuardSettings, given: &mut Given<'_>) -> Option<TlsAcceptor
             return None;
         }
     };
+    given.guard_key("tls_key", key, super::mode_and_owner(key));
     let ca = guard.client_ca.as_deref();
     match tls::server(certificate, key, ca, guard.require_certificate) {
         Ok(config) => Some(TlsAcceptor::from(config)),

@@ -232,6 +232,10 @@ pub(super) fn tls(server: &ServerSettings, given: &mut Given<'_>) -> Option<Arc<
             return None;
         }
     };
+    if let Some((_, key)) = own {
+        let found = std::fs::metadata(key).ok().map(|found| (found.mode(), found.uid()));
+        given.guard_key("ldap_client_key", key, found);
+    }
     match tls::client(server.ca_file.as_deref(), own) {
         Ok(config) => Some(Arc::new(config)),
         Err(fault) => {
