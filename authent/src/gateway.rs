@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
-    Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
+    Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -126,6 +126,15 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.top.proofs()
+    }
+
+    /// The throttle and the access lists judge by address.
+    fn sees_address(&self) -> bool {
+        true
     }
 
     /// The names that are told are the canonical ones, and the gateway itself

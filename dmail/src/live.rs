@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
-    Verdict,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
+    Unavailable, Username, Verdict,
 };
 
 use crate::failure::Failure;
@@ -81,36 +81,39 @@ impl Live {
     }
 
     /// Reads what the configuration says of the gateway once more, and goes on
-    /// with it. If anything is wrong, everything stays as it is.
-    pub(crate) async fn reload(&self) {
+    /// with it. If anything is wrong, everything stays as it is; else returns the
+    /// settings that hold now.
+    pub(crate) async fn reload(&self) -> Option<Settings> {
         match self.reopen().await {
             Ok(fresh) => {
-                let old = self.replace(fresh);
+                let old = self.replace(&fresh);
                 tracing::info!(file = %self.path.display(), "reloaded the gateway's settings");
                 let patience = self.settings.server.drain_timeout;
                 tokio::spawn(async move {
                     let _ = tokio::time::timeout(patience, last_answers(&old)).await;
                     old.source.shutdown().await;
                 });
+                Some(fresh.settings.clone())
             }
             Err(problem) => {
                 tracing::error!(file = %self.path.display(), %problem, "not reloaded; all stays as it was");
+                None
             }
         }
     }
 
     /// Goes on with `fresh`; returns the one before.
-    fn replace(&self, fresh: Arc<Running>) -> Arc<Running> {
+    fn replace(&self, fresh: &Arc<Running>) -> Arc<Running> {
         let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *running, Arc::clone(&fresh));
-        // Before anything is taken over, so that a change that ends now is
-        // found wherever its user is remembered.
-        let successor = old.successor.get_or_init(|| fresh);
+        let old = std::mem::replace(&mut *running, Arc::clone(fresh));
+        // Before anything is remembered there, so that a change that ends now
+        // finds its user wherever he is.
+        old.successor.get_or_init(|| Arc::clone(fresh));
         drop(running);
-        if successor.has_base_of(&old) {
-            successor.gateway.take_over(&old.gateway);
+        if fresh.has_base_of(&old) {
+            fresh.gateway.take_over(&old.gateway);
         }
-        Arc::clone(&old)
+        old
     }
 
     async fn reopen(&self) -> Result<Arc<Running>, Failure> {
@@ -126,6 +129,7 @@ impl Live {
             access: fresh.access,
             throttle: fresh.throttle,
             nwauth: fresh.nwauth,
+            dialects: fresh.dialects,
             ..self.settings.clone()
         };
         let diagnostics = source::check(&settings)?;
@@ -192,6 +196,10 @@ impl Authenticator for Live {
         self.running().gateway.authenticate(request).await
     }
 
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        self.running().gateway.recall(request)
+    }
+
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         let asked = self.running();
         let _after = Changing { asked: &asked, user: &change.user };
@@ -201,13 +209,21 @@ impl Authenticator for Live {
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
     }
+
+    fn proofs(&self) -> Proofs {
+        self.with_gateway(Authenticator::proofs)
+    }
+
+    fn sees_address(&self) -> bool {
+        self.with_gateway(Authenticator::sees_address)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use dmail_core::{Account, Action, Origin, Secret, Service};
+    use dmail_core::{Action, Origin, Secret, Service};
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -277,8 +293,8 @@ mod tests {
             base.asked.load(Ordering::SeqCst) > before
         };
         let second = running(&base, Some(&first.gateway));
-        live.replace(Arc::clone(&second));
-        live.replace(running(&base, Some(&second.gateway)));
+        live.replace(&second);
+        live.replace(&running(&base, Some(&second.gateway)));
         assert!(asks().await);
         assert!(!asks().await, "it is remembered");
         base.gate.add_permits(1);

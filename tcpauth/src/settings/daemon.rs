@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use dmail_authent::line::Quoting;
 use dmail_core::config::Unset::{Compulsory, Nothing, Value};
-use dmail_core::config::value::{addresses, boolean, domain, number, path, seconds, secret, word};
+use dmail_core::config::value::{
+    addresses, boolean, domain, listen_on, number, path, seconds, secret, word,
+};
 use dmail_core::config::{
-    self, CacheSettings, Given, Loaded, LogLevel, ModuleSettings, NwauthSettings, Severity,
-    Vocabulary,
+    self, CacheSettings, Given, ListenOn, Loaded, LogLevel, ModuleSettings, NwauthSettings,
+    Severity, Vocabulary,
 };
 use dmail_core::pattern::AddressList;
 use dmail_core::{Domain, Secret};
@@ -18,7 +20,7 @@ use dmail_net::Limits;
 use tokio_rustls::TlsAcceptor;
 
 use super::introduction;
-use super::kind::{ListenOn, SourceWords, listen_on, source};
+use super::kind::{SourceWords, source};
 use super::tls::{self, TlsError};
 use crate::server::Config;
 
@@ -30,7 +32,7 @@ dmail_core::settings! {
         /// the mode `600` and belongs to the user that the daemon runs as,
         /// unless `mode=` and `owner=` say otherwise; they decide who on this
         /// machine may ask.
-        listen: Vec<ListenOn> = many("listen", listen_on()),
+        listen: Vec<ListenOn> = many("listen", listen_on("listen")),
             default: Compulsory,
             example: "listen unix:/run/dmail/auth.sock mode=660 owner=dmail:mail";
 
@@ -282,7 +284,7 @@ fn check_base(base: &BaseSettings, module: &ModuleSettings, given: &mut Given<'_
 fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given<'_>) {
     let mut tcp = listen.listen.iter().filter_map(|on| match on {
         ListenOn::Tcp(listen) => Some(listen),
-        ListenOn::Unix { .. } => None,
+        ListenOn::Unix(_) => None,
     });
     let is_open = guard.certificate.is_none() && tcp.any(|listen| !listen.is_loopback());
     if is_open {
@@ -293,7 +295,7 @@ fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given
             "set `tls_certificate` and `tls_key`, unless the network is yours alone",
         );
     }
-    let local = listen.listen.iter().any(|on| matches!(on, ListenOn::Unix { .. }));
+    let local = listen.listen.iter().any(|on| matches!(on, ListenOn::Unix(_)));
     let credential = local || guard.secret.is_some() || guard.client_ca.is_some();
     if !guard.allow_changes.is_empty() && !credential {
         given.report(
