@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Records, Rejection,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Rejection,
     RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use ipnet::IpNet;
@@ -293,10 +293,6 @@ impl Authenticator for Throttle {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
-    }
-
-    fn records(&self) -> Option<&dyn Records> {
-        self.next.records()
     }
 }
 
