@@ -79,6 +79,15 @@ impl Gateway {
         self.cache.take_over(&old.cache);
     }
 
+    /// Forgets what is remembered of a user, by the name that a client gives:
+    /// the record was changed, and not through this gateway.
+    pub fn forget(&self, user: &Username) {
+        if let Some(user) = self.canonical(user) {
+            self.flight.forget(&user);
+            self.cache.changed(&user);
+        }
+    }
+
     /// The throttle, to show and to forget what it counts.
     #[must_use]
     pub fn throttle(&self) -> &Throttle {

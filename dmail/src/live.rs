@@ -14,7 +14,7 @@
 //! night, and during an outage, too. Of another user base nothing is kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
-    Unavailable, Verdict, Watcher,
+    Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::failure::Failure;
@@ -47,6 +47,8 @@ struct Running {
     settings: Settings,
     gateway: Gateway,
     source: Source,
+    /// Which one took its place.
+    successor: OnceLock<Arc<Self>>,
 }
 
 impl Running {
@@ -62,7 +64,11 @@ impl Running {
         };
         let told: Weak<News> = Arc::downgrade(news);
         gateway.watch(told);
-        Ok(Arc::new(Self { settings: settings.clone(), gateway, source }))
+        Ok(Arc::new(Self::new(settings.clone(), gateway, source)))
+    }
+
+    fn new(settings: Settings, gateway: Gateway, source: Source) -> Self {
+        Self { settings, gateway, source, successor: OnceLock::new() }
     }
 
     /// Whether both have the same users, as far as the settings can tell.
@@ -90,12 +96,7 @@ impl Live {
     pub(crate) async fn reload(&self) -> Option<Settings> {
         match self.reopen().await {
             Ok(fresh) => {
-                let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
-                let old = std::mem::replace(&mut *running, Arc::clone(&fresh));
-                drop(running);
-                if fresh.has_base_of(&old) {
-                    fresh.gateway.take_over(&old.gateway);
-                }
+                let old = self.replace(&fresh);
                 // It may have other users, or other rules.
                 self.news.lost_track();
                 tracing::info!(file = %self.path.display(), "reloaded the gateway's settings");
@@ -111,6 +112,20 @@ impl Live {
                 None
             }
         }
+    }
+
+    /// Goes on with `fresh`; returns the one before.
+    fn replace(&self, fresh: &Arc<Running>) -> Arc<Running> {
+        let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *running, Arc::clone(fresh));
+        // Before anything is remembered there, so that a change that ends now
+        // finds its user wherever he is.
+        old.successor.get_or_init(|| Arc::clone(fresh));
+        drop(running);
+        if fresh.has_base_of(&old) {
+            fresh.gateway.take_over(&old.gateway);
+        }
+        old
     }
 
     async fn reopen(&self) -> Result<Arc<Running>, Failure> {
@@ -154,6 +169,24 @@ impl Live {
     }
 }
 
+/// A change that is under way, until this is dropped: those who took the place
+/// of the gateway that makes it have verified the old password, maybe. From the
+/// oldest to the latest, as one takes over from the other.
+struct Changing<'a> {
+    asked: &'a Arc<Running>,
+    user: &'a Username,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        let mut at = self.asked;
+        while let Some(successor) = at.successor.get() {
+            successor.gateway.forget(self.user);
+            at = successor;
+        }
+    }
+}
+
 fn log(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         match diagnostic.is_error() {
@@ -181,7 +214,9 @@ impl Authenticator for Live {
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
-        self.running().gateway.change(change).await
+        let asked = self.running();
+        let _after = Changing { asked: &asked, user: &change.user };
+        asked.gateway.change(change).await
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
@@ -202,5 +237,89 @@ impl Authenticator for Live {
 
     fn sees_address(&self) -> bool {
         self.with_gateway(Authenticator::sees_address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use dmail_core::{Action, Origin, Secret, Service};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Accepts every password, and makes a change when it is let.
+    struct Base {
+        gate: Semaphore,
+        changing: AtomicUsize,
+        asked: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Authenticator for Base {
+        async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            Ok(Verdict::accepted(Account::named(request.user.clone())))
+        }
+
+        async fn change(&self, _: &Change) -> Result<Outcome, Unavailable> {
+            self.changing.fetch_add(1, Ordering::SeqCst);
+            drop(self.gate.acquire().await.expect("it is never closed"));
+            Ok(Outcome::Done("changed".into()))
+        }
+    }
+
+    fn settings() -> Settings {
+        let text =
+            "host_domain corp.example\nauthent_method nwauth\ndrop_path mail\nwork_path work\n";
+        let mut read = |_: &Path| Ok(text.to_owned());
+        let loaded = dmail_core::config::load(Path::new("/etc/dmail.conf"), &mut read);
+        loaded.settings.expect("they are good")
+    }
+
+    fn running(base: &Arc<Base>, old: Option<&Gateway>) -> Arc<Running> {
+        let (settings, source) = (settings(), Source::of(Arc::clone(base) as _));
+        let gateway = match old {
+            None => assemble::gateway(&settings, &source),
+            Some(old) => assemble::gateway_after(old, &settings, &source),
+        };
+        Arc::new(Running::new(settings, gateway, source))
+    }
+
+    #[tokio::test]
+    async fn a_change_that_ends_after_a_reload_is_told_to_all_who_came_after() {
+        let base = Arc::new(Base { gate: Semaphore::new(0), changing: 0.into(), asked: 0.into() });
+        let first = running(&base, None);
+        let live = Arc::new(Live {
+            path: PathBuf::new(),
+            settings: settings(),
+            running: RwLock::new(Arc::clone(&first)),
+        });
+        let bob = Username::parse(b"Bob").expect("a name");
+        let origin = Origin::local(Service::Pop3);
+        let action = Action::Set { secret: Some(Secret::new(*b"new")), info: None };
+        let change = Change { user: bob.clone(), action, origin };
+        let changing = tokio::spawn({
+            let live = Arc::clone(&live);
+            async move { live.change(&change).await }
+        });
+        while base.changing.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let request = AuthRequest::check(bob, Secret::new(*b"old"), origin);
+        let asks = async || {
+            let before = base.asked.load(Ordering::SeqCst);
+            assert!(matches!(live.authenticate(&request).await, Ok(Verdict::Accepted(_))));
+            base.asked.load(Ordering::SeqCst) > before
+        };
+        let second = running(&base, Some(&first.gateway));
+        live.replace(&second);
+        live.replace(&running(&base, Some(&second.gateway)));
+        assert!(asks().await);
+        assert!(!asks().await, "it is remembered");
+        base.gate.add_permits(1);
+        assert!(matches!(changing.await.expect("no panic"), Ok(Outcome::Done(_))));
+        assert!(asks().await, "and forgotten");
     }
 }

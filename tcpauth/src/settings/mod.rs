@@ -29,5 +29,10 @@ fn mode(file: &Path) -> Option<u32> {
     std::fs::metadata(file).ok().map(|found| found.mode())
 }
 
+/// The permission bits of a file, and the number of its owner.
+fn mode_and_owner(file: &Path) -> Option<(u32, u32)> {
+    std::fs::metadata(file).ok().map(|found| (found.mode(), found.uid()))
+}
+
 #[cfg(test)]
 mod tests;

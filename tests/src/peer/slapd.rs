@@ -98,6 +98,10 @@ impl Slapd {
         let mut urls = format!("ldap://127.0.0.1:{} {}", self.port, self.socket_url());
         if self.has_tls {
             write!(urls, " ldaps://127.0.0.1:{}", self.tls_port).expect("a String");
+            if has_ipv6() {
+                write!(urls, " ldap://[::1]:{} ldaps://[::1]:{}", self.port, self.tls_port)
+                    .expect("a String");
+            }
         }
         let mut command = Command::new("/usr/sbin/slapd");
         command.arg("-f").arg(home.join("slapd.conf")).args(["-h", &urls, "-d", "0"]);
@@ -180,6 +184,13 @@ impl Slapd {
 #[must_use]
 pub fn dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{SUFFIX}")
+}
+
+/// Whether this machine has the loopback address of IPv6. A directory with TLS
+/// is then there, too.
+#[must_use]
+pub fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
 }
 
 fn free_port() -> u16 {
