@@ -295,6 +295,7 @@ mod tests {
             path: PathBuf::new(),
             settings: settings(),
             running: RwLock::new(Arc::clone(&first)),
+            news: Arc::default(),
         });
         let bob = Username::parse(b"Bob").expect("a name");
         let origin = Origin::local(Service::Pop3);
