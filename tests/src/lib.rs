@@ -17,6 +17,7 @@ pub mod base64;
 pub mod client;
 pub mod daemon;
 pub mod dialect;
+pub mod integration;
 pub mod login;
 pub mod machine;
 pub mod module;

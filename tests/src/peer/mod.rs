@@ -2,6 +2,7 @@
 
 pub mod curl;
 pub mod mariadb;
+pub mod postfix;
 pub mod python;
 pub mod slapd;
 pub mod swaks;
