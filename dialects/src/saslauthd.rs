@@ -118,7 +118,7 @@ fn reply(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
+    use dmail_core::{Account, Purpose, Rejection, Service, Unavailable, UnavailableKind};
 
     use super::*;
 
