@@ -40,6 +40,7 @@ mod pace;
 mod report;
 mod reservation;
 mod table;
+mod told;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
