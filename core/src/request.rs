@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{Secret, Trace, Username};
+use crate::{Secret, Trace, Unavailable, Username, Verdict};
 
 /// One question: is this the user's password, or who is this user?
 #[derive(Debug, Clone)]
@@ -40,6 +40,15 @@ impl AuthRequest {
             trace.note(layer, text());
         }
     }
+
+    /// Writes down what a source has answered.
+    pub fn note_answer(&self, source: &'static str, answer: &Result<Verdict, Unavailable>) {
+        self.note(source, || match answer {
+            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
+            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
+            Err(unavailable) => unavailable.to_string(),
+        });
+    }
 }
 
 /// What an [`AuthRequest`] wants to know.
@@ -60,13 +69,16 @@ pub struct Origin {
     pub local: Option<IpAddr>,
     /// Which program asks.
     pub service: Service,
+    /// The dialect that another server asked in, as dmail.conf calls it.
+    /// `None` for programs of ours.
+    pub dialect: Option<&'static str>,
 }
 
 impl Origin {
     /// A question of ours, from this machine.
     #[must_use]
     pub fn local(service: Service) -> Self {
-        Self { client: None, local: None, service }
+        Self { client: None, local: None, service, dialect: None }
     }
 }
 

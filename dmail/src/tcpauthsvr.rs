@@ -13,23 +13,19 @@ use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 
 use dmail_authent::cache::CacheConfig;
-use dmail_authent::line::Quoting;
-use dmail_authent::pool::{Pool, PoolConfig};
 use dmail_authent::unmapped::Unmapped;
 use dmail_backends::SourceSettings;
 use dmail_backends::nwauth::NwAuthConfig;
-use dmail_core::config::Place;
 use dmail_core::{Authenticator, Username, Watcher};
 use dmail_net::Shutdown;
-use dmail_tcpauth::settings::{self, DaemonSettings, ListenOn, SourceWords};
+use dmail_tcpauth::settings::{self, DaemonSettings, SourceWords};
 use dmail_tcpauth::{Client, Server};
-use nix::unistd::{Group, User};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
+use crate::listen::{self, Listener};
 use crate::source::{self, Source};
-use crate::{configuration, logging, serve};
+use crate::{configuration, logging, serve, terminal};
 
 /// Where the original keeps its configuration.
 const DEFAULT_CONFIG: &str = "/etc/tcpauthsvr.conf";
@@ -42,12 +38,12 @@ const USAGE: &str = "usage: tcpauthsvr [-config FILE] [-check]
 /// Runs the program with the words behind its name.
 pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(invocation) = Invocation::parse(words)? else {
-        println!("{USAGE}");
+        terminal::say(USAGE)?;
         return Ok(ExitCode::SUCCESS);
     };
     let settings = read(&invocation.file)?;
     if invocation.check_only {
-        println!("{}: good", invocation.file.display());
+        terminal::say(format_args!("{}: good", invocation.file.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     serve::prepare_process();
@@ -91,14 +87,14 @@ fn read(file: &Path) -> Result<DaemonSettings, Failure> {
     let loaded = settings::load_daemon(&full);
     let mut diagnostics = loaded.diagnostics;
     if let Some(settings) = &loaded.settings
-        && let Some(words) = &settings.module.source
+        && let Some(words) = &settings.base.source
         && let Ok(kind) = kind(words)
         && let Some(source) = kind.file
     {
         diagnostics.extend((source.check)(&source_file(settings, words)));
     }
     if let Some(settings) = &loaded.settings
-        && let Some(peers) = &settings.module.peers
+        && let Some(peers) = &settings.base.peers
     {
         diagnostics.extend(settings::check_client(peers));
     }
@@ -110,7 +106,7 @@ fn read(file: &Path) -> Result<DaemonSettings, Failure> {
     if diagnostics.iter().any(dmail_core::config::Diagnostic::is_error) {
         return Err(wrong());
     }
-    if let Some(words) = &settings.module.source {
+    if let Some(words) = &settings.base.source {
         kind(words)?;
     }
     Ok(settings)
@@ -141,8 +137,7 @@ async fn daemon(settings: DaemonSettings) -> Result<ExitCode, Failure> {
         }
     }
     tracing::info!(sessions = shutdown.sessions(), "asked to stop, answering what was asked");
-    // Now, and not at the end: a new daemon may have put its own there by then.
-    remove_sockets(&settings);
+    settings.listen.listen.iter().for_each(listen::remove_file);
     let cut_off = tokio::select! {
         left = shutdown.drain(settings.listen.drain_timeout) => left,
         // Whoever asks twice is in a hurry.
@@ -155,86 +150,33 @@ async fn daemon(settings: DaemonSettings) -> Result<ExitCode, Failure> {
 }
 
 /// The sockets of the daemon, all of them open before any is served.
-struct Sockets {
-    tcp: Vec<TcpListener>,
-    unix: Vec<(PathBuf, UnixListener)>,
-}
+struct Sockets(Vec<Listener>);
 
 impl Sockets {
     fn open(settings: &DaemonSettings) -> Result<Self, Failure> {
-        let mut sockets = Self { tcp: Vec::new(), unix: Vec::new() };
-        for on in &settings.listen.listen {
-            match on {
-                ListenOn::Tcp(listen) => sockets.tcp.push(serve::bind("TCPAuth", listen)?),
-                ListenOn::Unix { path, mode, owner, group, place } => {
-                    let failed = |error| Failure::Listen {
-                        service: "TCPAuth",
-                        address: format!("unix:{}", path.display()),
-                        error,
-                        blame: blame(place.as_ref()),
-                    };
-                    let uid = owner.as_deref().map(user_id).transpose().map_err(failed)?;
-                    let gid = group.as_deref().map(group_id).transpose().map_err(failed)?;
-                    let listener = dmail_net::bind_unix(path, *mode, uid, gid).map_err(failed)?;
-                    sockets.unix.push((path.clone(), listener));
-                }
-            }
-        }
-        Ok(sockets)
+        let open = |on| Listener::open("TCPAuth", on);
+        settings.listen.listen.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
     fn serve(self, settings: &DaemonSettings, server: &Arc<Server>, shutdown: &Shutdown) {
-        for listener in self.tcp {
-            if let Ok(address) = listener.local_addr() {
-                tracing::info!(service = "tcpauth", %address, "listening");
+        for listener in self.0 {
+            listener.note("tcpauth");
+            let (server, shutdown) = (Arc::clone(server), shutdown.clone());
+            match listener {
+                Listener::Tcp(listener) => {
+                    tokio::spawn(server.serve_tcp(listener, settings.tls.clone(), shutdown));
+                }
+                Listener::Unix(listener, _) => {
+                    tokio::spawn(server.serve_unix(listener, shutdown));
+                }
             }
-            let (server, tls) = (Arc::clone(server), settings.tls.clone());
-            tokio::spawn(server.serve_tcp(listener, tls, shutdown.clone()));
-        }
-        for (path, listener) in self.unix {
-            tracing::info!(service = "tcpauth", path = %path.display(), "listening");
-            tokio::spawn(Arc::clone(server).serve_unix(listener, shutdown.clone()));
         }
     }
-}
-
-/// Takes the files of the sockets away, so that clients see at once that
-/// nobody is there.
-fn remove_sockets(settings: &DaemonSettings) {
-    for on in &settings.listen.listen {
-        if let ListenOn::Unix { path, .. } = on {
-            // If it is gone already, it need not be taken away.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-fn blame(place: Option<&Place>) -> String {
-    place.map_or("listen".to_owned(), |place| {
-        format!("listen ({}:{})", place.file.display(), place.line)
-    })
-}
-
-/// The number of a user, who may be given as one.
-fn user_id(name: &str) -> std::io::Result<u32> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
-    }
-    let found = User::from_name(name)?.map(|user| user.uid.as_raw());
-    found.ok_or_else(|| std::io::Error::other(format!("there is no user {name}")))
-}
-
-fn group_id(name: &str) -> std::io::Result<u32> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
-    }
-    let found = Group::from_name(name)?.map(|group| group.gid.as_raw());
-    found.ok_or_else(|| std::io::Error::other(format!("there is no group {name}")))
 }
 
 async fn open_source(settings: &DaemonSettings) -> Result<Source, Failure> {
-    match (&settings.module.process, &settings.module.source) {
-        (Some(_), _) => Ok(Source::of(Arc::new(Pool::start(pool(settings)?)))),
+    match (&settings.module.process, &settings.base.source) {
+        (Some(_), _) => Source::module(&settings.module, &settings.base.domains),
         (None, Some(words)) => {
             let kind = kind(words)?;
             let opened = (kind.open)(&source_settings(settings, words)?).await;
@@ -242,25 +184,6 @@ async fn open_source(settings: &DaemonSettings) -> Result<Source, Failure> {
         }
         (None, None) => Err(Failure::Other("there is neither authent_process nor source".into())),
     }
-}
-
-fn pool(settings: &DaemonSettings) -> Result<PoolConfig, Failure> {
-    let module = &settings.module;
-    let missing = || Failure::Other("there is no authent_process".into());
-    let command = module.process.as_ref().ok_or_else(missing)?;
-    let program = command.program.clone().into_os_string();
-    let arguments = command.arguments.iter().map(OsString::from);
-    Ok(PoolConfig {
-        launcher: source::launcher()?,
-        number: module.number,
-        timeout: module.timeout,
-        queue_length: module.queue,
-        queue_age: module.timeout,
-        quoting: Quoting { utf8: module.utf8, percent: module.quote },
-        send_address: module.send_ip,
-        domains: module.domains.iter().cloned().collect(),
-        ..PoolConfig::new([program].into_iter().chain(arguments))
-    })
 }
 
 fn kind(words: &SourceWords) -> Result<&'static dmail_backends::SourceKind, Failure> {
@@ -324,7 +247,7 @@ impl Peers {
         gateway: &Arc<Unmapped>,
         server: &Arc<Server>,
     ) -> Result<Option<Self>, Failure> {
-        let Some(file) = &settings.module.peers else { return Ok(None) };
+        let Some(file) = &settings.base.peers else { return Ok(None) };
         let (mut config, _) =
             settings::load_client(file).map_err(Failure::other("cannot use peers"))?;
         config.peer = true;

@@ -11,7 +11,7 @@ use dmail_control::{Commands, Reply};
 use crate::cli::{ThrottleAction, ThrottleArgs};
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::{configuration, control};
+use crate::{configuration, control, terminal};
 
 /// Asks the running servers, and prints what they say.
 pub(crate) fn run(arguments: ThrottleArgs) -> Result<ExitCode, Failure> {
@@ -26,13 +26,13 @@ pub(crate) fn run(arguments: ThrottleArgs) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for (path, reply) in replies {
         if several {
-            println!("{}:", path.display());
+            terminal::say(format_args!("{}:", path.display()))?;
         }
-        reply.data.iter().for_each(|line| println!("{line}"));
+        reply.data.iter().try_for_each(terminal::say)?;
         match reply.result {
-            Ok(text) => println!("{text}"),
+            Ok(text) => terminal::say(text)?,
             Err(text) => {
-                eprintln!("dmail: {text}");
+                terminal::complain(format_args!("dmail: {text}"));
                 code = ExitCode::FAILURE;
             }
         }

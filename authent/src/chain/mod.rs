@@ -34,7 +34,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Rejection, RejectionKind,
-    Search, SearchOutcome, Unavailable, Verdict, Watcher,
+    Search, SearchOutcome, Unavailable, UnavailableKind, Verdict, Watcher,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -66,7 +66,9 @@ impl Chain {
     #[must_use]
     pub fn new(members: Vec<Member>) -> Self {
         let members: Vec<Arc<Member>> = members.into_iter().map(Arc::new).collect();
-        let turns = Arc::new(Turns::default());
+        // As long as one of them may take over one answer.
+        let patience = members.iter().map(|member| member.timeout).max().unwrap_or_default();
+        let turns = Arc::new(Turns::new(patience));
         let as_source = |member: &Arc<Member>| Arc::clone(member) as Arc<dyn Authenticator>;
         let shadow = |member: &Arc<Member>| {
             let is_shadow = member.role == Role::Shadow;
@@ -254,7 +256,10 @@ impl Authenticator for Chain {
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
-        let _turn = self.turns.change(&change.user).await;
+        let Some(_turn) = self.turns.change(&change.user).await else {
+            let detail = "another change of this user takes too long, so this one was not begun";
+            return Err(Unavailable::new(UnavailableKind::Overloaded, detail));
+        };
         changing::change(&self.members, change).await
     }
 

@@ -227,7 +227,7 @@ impl Throttle {
 
     /// Whether nothing is counted for the client.
     fn excepts(&self, request: &AuthRequest) -> bool {
-        request.origin.client.is_some_and(|client| (self.config.except)(client))
+        self.config.excepts(request.origin.client)
     }
 
     fn tag(&self, user: &Username, secret: &Secret) -> u64 {

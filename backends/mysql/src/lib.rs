@@ -78,11 +78,7 @@ impl Authenticator for MySql {
             Purpose::Check(secret) => base.check(&request.user, secret, &request.origin).await,
             Purpose::Lookup => base.lookup(&request.user).await,
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 

@@ -185,11 +185,7 @@ impl Authenticator for DnAuth {
             Purpose::Check(secret) => self.check(&request.user, secret).await,
             Purpose::Lookup => self.lookup(&request.user).await,
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 

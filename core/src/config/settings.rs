@@ -7,8 +7,10 @@
 
 mod access;
 mod authent;
+mod dialects;
 mod domains;
 mod drop;
+mod module;
 mod nwauth;
 mod pop;
 mod server;
@@ -16,8 +18,10 @@ mod smtp;
 
 pub use access::AccessSettings;
 pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSettings};
+pub use dialects::DialectSettings;
 pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
+pub use module::ModuleSettings;
 pub use nwauth::NwauthSettings;
 pub use pop::PopSettings;
 pub use server::{LogLevel, ServerSettings};
@@ -43,6 +47,8 @@ pub struct Settings {
     pub drop: DropSettings,
     /// Who answers questions about users.
     pub authent: AuthentSettings,
+    /// The module that `authent_method external` asks.
+    pub module: ModuleSettings,
     /// How long answers are remembered.
     pub cache: CacheSettings,
     /// What happens to those who guess.
@@ -55,6 +61,8 @@ pub struct Settings {
     pub smtp: SmtpSettings,
     /// DPOP.
     pub pop: PopSettings,
+    /// How other servers ask.
+    pub dialects: DialectSettings,
 }
 
 /// The vocabulary of dmail.conf.
@@ -66,12 +74,14 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         DomainSettings::GROUP,
         DropSettings::GROUP,
         AuthentSettings::GROUP,
+        ModuleSettings::GROUP,
         CacheSettings::GROUP,
         ThrottleSettings::GROUP,
         AccessSettings::GROUP,
         NwauthSettings::GROUP,
         SmtpSettings::GROUP,
         PopSettings::GROUP,
+        DialectSettings::GROUP,
     ],
     not_used: NOT_USED_YET,
 };
@@ -84,15 +94,17 @@ impl Settings {
         let domains = DomainSettings::build(given);
         let drop = DropSettings::build(given);
         let authent = AuthentSettings::build(given);
+        let module = ModuleSettings::build(given);
         let cache = CacheSettings::build(given);
         let throttle = ThrottleSettings::build(given);
         let access = AccessSettings::build(given);
         let nwauth = NwauthSettings::build(given);
         let smtp = SmtpSettings::build(given);
         let pop = PopSettings::build(given);
+        let dialects = DialectSettings::build(given);
 
-        if let Some(authent) = &authent {
-            check::authent(authent, given);
+        if let (Some(authent), Some(module)) = (&authent, &module) {
+            check::authent(authent, module, given);
         }
         if let Some(cache) = &cache {
             check::cache(cache, given);
@@ -109,6 +121,9 @@ impl Settings {
         if let (Some(smtp), Some(pop)) = (&smtp, &pop) {
             check::servers(smtp, pop, given);
         }
+        if let (Some(smtp), Some(pop), Some(dialects)) = (&smtp, &pop, &dialects) {
+            check::dialects(smtp, pop, dialects, given);
+        }
 
         Some(Self {
             folder: given.folder().to_owned(),
@@ -116,12 +131,14 @@ impl Settings {
             domains: domains?,
             drop: drop?,
             authent: authent?,
+            module: module?,
             cache: cache?,
             throttle: throttle?,
             access: access?,
             nwauth: nwauth?,
             smtp: smtp?,
             pop: pop?,
+            dialects: dialects?,
         })
     }
 }

@@ -10,10 +10,10 @@ use std::path::Path;
 
 pub use client::{TCPAUTH_INI, check_client, load_client};
 pub use daemon::{
-    DaemonSettings, GuardSettings, ListenSettings, LogSettings, ModuleSettings, TCPAUTHSVR_CONF,
+    BaseSettings, DaemonSettings, GuardSettings, ListenSettings, LogSettings, TCPAUTHSVR_CONF,
     load_daemon,
 };
-pub use kind::{ListenOn, SourceWords};
+pub use kind::SourceWords;
 pub use tls::TlsError;
 
 /// The first words of both manuals, after what the file is for.
