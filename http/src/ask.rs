@@ -11,15 +11,13 @@ use dmail_core::{AuthRequest, Authenticator, Purpose, Unavailable, UnavailableKi
 pub struct Asker {
     gateway: Arc<dyn Authenticator>,
     timeout: Duration,
-    dialect: &'static str,
 }
 
 impl Asker {
     /// Asks `gateway`, and takes no answer within `timeout` for none at all.
-    /// The log calls it `dialect`.
     #[must_use]
-    pub fn new(gateway: Arc<dyn Authenticator>, timeout: Duration, dialect: &'static str) -> Self {
-        Self { gateway, timeout, dialect }
+    pub fn new(gateway: Arc<dyn Authenticator>, timeout: Duration) -> Self {
+        Self { gateway, timeout }
     }
 
     /// Asks, and logs what came of it.
@@ -43,7 +41,8 @@ impl Asker {
     fn log(&self, request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
         match (&request.purpose, answer) {
             (Purpose::Check(_), Ok(Verdict::Accepted(account))) => {
-                let (user, origin, dialect) = (&account.name, request.origin, self.dialect);
+                let (user, origin, dialect) =
+                    (&account.name, request.origin, request.origin.dialect);
                 let client = origin.client.map(tracing::field::display);
                 tracing::info!(service = %origin.service, dialect, ?user, client, "login");
             }
@@ -54,12 +53,12 @@ impl Asker {
                 self.refused(request, unavailable.kind.id(), &unavailable.detail);
             }
             (Purpose::Lookup, Ok(verdict)) => {
-                let (user, dialect) = (&request.user, self.dialect);
+                let (user, dialect) = (&request.user, request.origin.dialect);
                 let found = matches!(verdict, Verdict::Accepted(_));
                 tracing::debug!(service = %request.origin.service, dialect, ?user, found, "lookup");
             }
             (Purpose::Lookup, Err(unavailable)) => {
-                let (user, dialect) = (&request.user, self.dialect);
+                let (user, dialect) = (&request.user, request.origin.dialect);
                 let (reason, text) = (unavailable.kind.id(), &unavailable.detail);
                 let service = request.origin.service;
                 tracing::info!(%service, dialect, ?user, reason, ?text, "lookup not answered");
@@ -68,7 +67,7 @@ impl Asker {
     }
 
     fn refused(&self, request: &AuthRequest, reason: &str, text: &str) {
-        let (user, origin, dialect) = (&request.user, request.origin, self.dialect);
+        let (user, origin, dialect) = (&request.user, request.origin, request.origin.dialect);
         let client = origin.client.map(tracing::field::display);
         tracing::info!(service = %origin.service, dialect, ?user, client, reason, ?text, "login refused");
     }

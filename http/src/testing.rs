@@ -58,8 +58,8 @@ fn account(user: &str) -> Account {
 }
 
 /// Asks the [`Base`].
-pub(crate) fn asker(dialect: &'static str) -> Asker {
-    Asker::new(Arc::new(Base), Duration::from_secs(9), dialect)
+pub(crate) fn asker() -> Asker {
+    Asker::new(Arc::new(Base), Duration::from_secs(9))
 }
 
 /// What a service answers to a request, whose lines end in LF here.

@@ -45,7 +45,7 @@ impl Authenticator for Base {
 }
 
 fn server(base: Arc<Base>, config: Config) -> Arc<Server<Api>> {
-    let asker = Asker::new(base, Duration::from_secs(9), Api::NAME);
+    let asker = Asker::new(base, Duration::from_secs(9));
     let options = Options { key: None, service: Through::Web };
     Server::new(Api::new(asker, options), config)
 }

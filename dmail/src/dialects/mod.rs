@@ -5,6 +5,7 @@
 //!        SIGHUP: lines that are gone are closed, new ones are opened
 //! ```
 
+mod http;
 mod servant;
 
 use std::sync::Arc;
@@ -40,13 +41,13 @@ impl Sockets {
         settings: &Settings,
         live: &Arc<Live>,
         shutdown: &Shutdown,
-    ) -> Dialects {
+    ) -> Result<Dialects, Failure> {
         let (live, shutdown) = (Arc::clone(live), shutdown.clone());
         let mut dialects = Dialects { live, shutdown, served: Vec::new() };
         for (line, listener) in self.0 {
-            dialects.add(line, listener, settings);
+            dialects.add(line, listener, settings)?;
         }
-        dialects
+        Ok(dialects)
     }
 }
 
@@ -85,9 +86,10 @@ impl Dialects {
             if self.served.iter().any(|served| served.line.is_same_as(line)) {
                 continue;
             }
-            match Listener::open(line.name(), &line.on) {
-                Ok(listener) => self.add(line.clone(), listener, settings),
-                Err(problem) => tracing::error!(%problem, "a new dialect is not served"),
+            let opened = Listener::open(line.name(), &line.on)
+                .and_then(|listener| self.add(line.clone(), listener, settings));
+            if let Err(problem) = opened {
+                tracing::error!(%problem, "a new dialect is not served");
             }
         }
     }
@@ -97,11 +99,17 @@ impl Dialects {
         self.served.iter().for_each(|served| listen::remove_file(&served.line.on));
     }
 
-    fn add(&mut self, line: DialectLine, listener: Listener, settings: &Settings) {
+    fn add(
+        &mut self,
+        line: DialectLine,
+        listener: Listener,
+        settings: &Settings,
+    ) -> Result<(), Failure> {
+        let servant = Servant::new(&line, settings, &self.live)?;
         listener.note(line.name());
         let stop = self.shutdown.part();
-        let servant = Servant::new(&line, settings, Arc::clone(&self.live) as _);
         let listening = tokio::spawn(servant.serve(listener, stop.clone()));
         self.served.push(Served { line, stop, listening });
+        Ok(())
     }
 }

@@ -18,8 +18,11 @@ use dmail_dialects::tcp_table::TcpTableSession;
 use dmail_dialects::{Session, serve};
 use dmail_net::{Limits, Shutdown};
 
+use super::http;
 use crate::assemble;
+use crate::failure::Failure;
 use crate::listen::Listener;
+use crate::live::Live;
 
 /// How long a connection of our own protocol may be silent in its first
 /// version. In the second one, clients say how often they are heard of.
@@ -36,17 +39,24 @@ pub(super) enum Servant {
     Sessions(Arc<serve::Server>),
     /// Our own protocol.
     Tcpauth(Arc<dmail_tcpauth::Server>),
+    /// One of those over HTTP.
+    Http(http::Servant),
 }
 
 impl Servant {
     /// Serves `line`, and asks `gateway`.
+    ///
+    /// # Errors
+    ///
+    /// If a file that the line names cannot be used.
     pub(super) fn new(
         line: &DialectLine,
         settings: &Settings,
-        gateway: Arc<dyn Authenticator>,
-    ) -> Self {
+        live: &Arc<Live>,
+    ) -> Result<Self, Failure> {
         let limits = assemble::limits(settings, settings.dialects.max_connections);
         let allow = allow(line);
+        let gateway = Arc::clone(live) as Arc<dyn Authenticator>;
         let new_session: NewSession = match &line.dialect {
             Dialect::Authdaemon(words) => {
                 let config = account(words);
@@ -80,7 +90,11 @@ impl Servant {
                 sessions(move || TcpTableSession::new(Arc::clone(&tables), map))
             }
             Dialect::Tcpauth => {
-                return Self::Tcpauth(dmail_tcpauth::Server::new(tcpauth(limits, allow), gateway));
+                let server = dmail_tcpauth::Server::new(tcpauth(limits, allow), gateway);
+                return Ok(Self::Tcpauth(server));
+            }
+            Dialect::AuthHttp(_) | Dialect::AuthPolicy(_) | Dialect::Http(_) => {
+                return http::Servant::new(line, limits, allow, live).map(Self::Http);
             }
         };
         let manners = Manners {
@@ -89,12 +103,13 @@ impl Servant {
             outstanding: OUTSTANDING,
             ..Manners::new(line.name())
         };
-        Self::Sessions(serve::Server::new(manners, limits, allow, gateway, new_session))
+        Ok(Self::Sessions(serve::Server::new(manners, limits, allow, gateway, new_session)))
     }
 
     /// Serves until it is asked to stop. The sessions go on after that.
     pub(super) async fn serve(self, listener: Listener, shutdown: Shutdown) {
         match (self, listener) {
+            (Self::Http(servant), listener) => servant.serve(listener, shutdown).await,
             (Self::Sessions(server), Listener::Tcp(listener)) => {
                 server.serve_tcp(listener, shutdown).await;
             }

@@ -6,46 +6,25 @@
 //!   mailhost="imap=10.0.0.5:1143 pop3=store2"   these; others as in the settings
 //! ```
 
-use std::fmt;
-use std::net::IpAddr;
-use std::str::FromStr;
-
-use dmail_core::{Domain, Info};
+use dmail_core::Info;
+use dmail_core::config::RemoteServer;
 
 use super::question::Protocol;
 
 /// The info field that names the servers of an account.
 const FIELD: &str = "mailhost";
 
-/// A server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backend {
-    /// Where it is.
-    pub host: Host,
-    /// Its port; `None` where its protocol tells it.
-    pub port: Option<u16>,
-}
-
-/// A host by its address or its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
-    /// An address.
-    Address(IpAddr),
-    /// A name, which is resolved when somebody logs in.
-    Name(Domain),
-}
-
 /// The servers that logins go to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backends {
     /// For IMAP.
-    pub imap: Option<Backend>,
+    pub imap: Option<RemoteServer>,
     /// For POP3.
-    pub pop3: Option<Backend>,
+    pub pop3: Option<RemoteServer>,
     /// For SMTP, after a login.
-    pub smtp: Option<Backend>,
+    pub smtp: Option<RemoteServer>,
     /// For SMTP without one. `None`: nobody sends mail without.
-    pub mx: Option<Backend>,
+    pub mx: Option<RemoteServer>,
 }
 
 /// Why there is no server for a login.
@@ -69,7 +48,7 @@ impl Backends {
     /// # Errors
     ///
     /// If it has none, or nobody understands the field.
-    pub fn of(&self, protocol: Protocol, info: &Info) -> Result<Backend, BackendError> {
+    pub fn of(&self, protocol: Protocol, info: &Info) -> Result<RemoteServer, BackendError> {
         let usual = match protocol {
             Protocol::Imap => &self.imap,
             Protocol::Pop3 => &self.pop3,
@@ -84,13 +63,13 @@ impl Backends {
         };
         let found = own.or_else(|| usual.clone()).ok_or(BackendError::None(protocol))?;
         let port = found.port.or(usual_port).unwrap_or(protocol.port());
-        Ok(Backend { port: Some(port), ..found })
+        Ok(RemoteServer { port: Some(port), ..found })
     }
 }
 
 /// The server that the field names for this protocol, if it names one. `None`
 /// outside if nobody understands it.
-fn own(protocol: Protocol, text: &str) -> Option<Option<Backend>> {
+fn own(protocol: Protocol, text: &str) -> Option<Option<RemoteServer>> {
     let (mut any, mut named) = (None, None);
     for word in text.split_ascii_whitespace() {
         match word.split_once('=') {
@@ -101,7 +80,7 @@ fn own(protocol: Protocol, text: &str) -> Option<Option<Backend>> {
                 }
             }
             None => {
-                let server: Backend = word.parse().ok()?;
+                let server: RemoteServer = word.parse().ok()?;
                 // One port cannot be that of every protocol.
                 if server.port.is_some() || any.replace(server).is_some() {
                     return None;
@@ -112,75 +91,9 @@ fn own(protocol: Protocol, text: &str) -> Option<Option<Backend>> {
     Some(named.or(any))
 }
 
-impl FromStr for Backend {
-    type Err = NotABackend;
-
-    /// Reads `HOST` or `HOST:PORT`; an IPv6 address with a port is in brackets.
-    fn from_str(text: &str) -> Result<Self, NotABackend> {
-        if let Ok(address) = text.parse() {
-            return Ok(Self { host: Host::Address(address), port: None });
-        }
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !text.ends_with(']') => {
-                let port: u16 = port.parse().map_err(|_| NotABackend)?;
-                if port == 0 {
-                    return Err(NotABackend);
-                }
-                (host, Some(port))
-            }
-            _ => (text, None),
-        };
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let host = match (bare, host.parse()) {
-            (Some(bare), _) => Host::Address(IpAddr::V6(bare.parse().map_err(|_| NotABackend)?)),
-            (None, Ok(IpAddr::V4(address))) => Host::Address(IpAddr::V4(address)),
-            // Its last part would be taken for the port.
-            (None, Ok(IpAddr::V6(_))) => return Err(NotABackend),
-            (None, Err(_)) => Host::Name(Domain::parse(host).map_err(|_| NotABackend)?),
-        };
-        Ok(Self { host, port })
-    }
-}
-
-/// What is neither `HOST` nor `HOST:PORT`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is neither HOST nor HOST:PORT")]
-pub struct NotABackend;
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Name(name) => name.fmt(f),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_server_is_a_host_and_perhaps_a_port() {
-        let rows = [
-            ("192.0.2.1", "192.0.2.1", None),
-            ("192.0.2.1:1110", "192.0.2.1", Some(1110)),
-            ("2001:db8::1", "2001:db8::1", None),
-            ("[2001:db8::1]:110", "2001:db8::1", Some(110)),
-            ("[::1]", "::1", None),
-            ("Store2.corp.example:143", "store2.corp.example", Some(143)),
-            ("store2", "store2", None),
-        ];
-        for (text, host, port) in rows {
-            let backend: Backend = text.parse().expect(text);
-            assert_eq!((backend.host.to_string(), backend.port), (host.to_owned(), port), "{text}");
-        }
-        for bad in
-            ["", ":110", "a b", "store2:", "store2:0", "store2:99999", "[::1", "[store]:1", "a/b"]
-        {
-            assert!(bad.parse::<Backend>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_account_may_have_servers_of_its_own() {

@@ -28,7 +28,7 @@ use crate::message::Request;
 use crate::response::{Response, Status};
 use crate::server::Service;
 
-pub use backend::{Backend, BackendError, Backends, Host};
+pub use backend::{BackendError, Backends};
 pub use escape::unescape;
 pub use question::{Entry, Login, Malformed, Protocol, read};
 pub use reply::Reply;

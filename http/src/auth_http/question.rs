@@ -157,7 +157,8 @@ impl<'a> Fields<'a> {
             }
             (None, _) => None,
         };
-        Ok(Origin { client, local, service: protocol.service() })
+        let (service, dialect) = (protocol.service(), Some(super::AuthHttp::NAME));
+        Ok(Origin { client, local, service, dialect })
     }
 
     fn attempt(&self) -> Result<u32, Malformed> {

@@ -9,10 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dmail_core::Domain;
+use dmail_core::config::{Host, RemoteServer};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-
-use super::backend::{Backend, Host};
 
 /// How long an address is not asked for again.
 const FRESH: Duration = Duration::from_secs(60);
@@ -52,7 +51,7 @@ impl Resolver {
     }
 
     /// The address and port of a server.
-    pub(super) async fn address(&self, backend: &Backend) -> Result<SocketAddr, Unresolved> {
+    pub(super) async fn address(&self, backend: &RemoteServer) -> Result<SocketAddr, Unresolved> {
         let port = backend.port.unwrap_or_default();
         let address = match &backend.host {
             Host::Address(address) => *address,
@@ -107,7 +106,7 @@ impl Resolver {
 mod tests {
     use super::*;
 
-    fn backend(text: &str) -> Backend {
+    fn backend(text: &str) -> RemoteServer {
         text.parse().expect("a server")
     }
 

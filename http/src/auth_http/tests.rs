@@ -18,7 +18,7 @@ fn service() -> AuthHttp {
         attempts: 3,
         account_name: false,
     };
-    AuthHttp::new(asker(AuthHttp::NAME), options)
+    AuthHttp::new(asker(), options)
 }
 
 async fn log_in(service: &AuthHttp, protocol: &str, user: &str, password: &str) -> Response {

@@ -68,6 +68,7 @@ fn origin(
         client: client.map(canonical),
         local: local.map(canonical),
         service: service.map_or(usual, ServiceName::service),
+        dialect: Some(super::Api::NAME),
     }
 }
 

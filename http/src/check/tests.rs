@@ -11,7 +11,7 @@ const POST: &str = "HTTP/1.1\nContent-Type: application/json";
 
 fn api(key: Option<&str>) -> Api {
     let key = key.and_then(|key| Key::from_file(key.as_bytes()));
-    Api::new(asker(Api::NAME), Options { key, service: Through::Web })
+    Api::new(asker(), Options { key, service: Through::Web })
 }
 
 async fn post(api: &Api, path: &str, body: &Value) -> (u16, Value) {

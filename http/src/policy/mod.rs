@@ -79,6 +79,7 @@ impl Body {
             client: address(&self.remote),
             local: address(&self.local),
             service: service(&self.protocol),
+            dialect: Some(AuthPolicy::NAME),
         };
         Some(Guess { user, origin, tag: self.pwhash.as_bytes().into() })
     }

@@ -13,8 +13,9 @@ crate::settings! {
         /// A dialect, and where it is served: `dialect NAME ADDRESS`, then
         /// options as words such as `mode=660`. The address is
         /// `unix:FILE`, whose mode is `600` unless `mode=` says otherwise, or
-        /// `address:port`. The names: `authdaemon`, `dovecot-auth`,
-        /// `dovecot-userdb`, `saslauthd`, `socketmap`, `tcp-table`, `tcpauth`.
+        /// `address:port`. The names: `auth-http`, `auth-policy`,
+        /// `authdaemon`, `dovecot-auth`, `dovecot-userdb`, `http`, `saslauthd`,
+        /// `socketmap`, `tcp-table`, `tcpauth`.
         dialects: Vec<DialectLine> = many("dialect", dialect()),
             default: Nothing("no other server can ask"),
             example: "dialect dovecot-auth unix:/var/spool/postfix/private/dmail mode=660 group=postfix";
