@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Outcome, Search,
+    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Outcome, Proofs, Search,
     SearchOutcome, Unavailable, Username, Verdict, Watcher,
 };
 
@@ -134,6 +134,10 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.top.proofs()
     }
 
     /// The throttle and the access lists judge by address.

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Outcome, Search,
+    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Outcome, Proofs, Search,
     SearchOutcome, Unavailable, Verdict,
 };
 
@@ -184,6 +184,10 @@ impl Authenticator for Live {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.with_gateway(Authenticator::proofs)
     }
 
     fn sees_address(&self) -> bool {

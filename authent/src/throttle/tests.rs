@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dmail_core::{Account, Origin, Service};
+use dmail_core::{Account, Origin, Secret, Service};
 
 use super::*;
 

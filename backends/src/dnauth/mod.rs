@@ -184,6 +184,7 @@ impl Authenticator for DnAuth {
         let verdict = match &request.purpose {
             Purpose::Check(secret) => self.check(&request.user, secret).await,
             Purpose::Lookup => self.lookup(&request.user).await,
+            Purpose::Prove(_) | Purpose::Salt(_) => Ok(Verdict::Rejected(Rejection::unsupported())),
         };
         request.note_answer(SOURCE, &verdict);
         verdict

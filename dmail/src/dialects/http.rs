@@ -41,8 +41,6 @@ impl Servant {
         allow: ByAddress,
         live: &Arc<Live>,
     ) -> Result<Self, Failure> {
-        // All clients of a mail proxy come from its one address.
-        let limits = Limits { per_client: limits.connections, ..limits };
         let config = Config { allow, limits, ..Config::default() };
         let asker = Asker::new(Arc::clone(live) as _, line.timeout);
         let words = line.dialect.http();

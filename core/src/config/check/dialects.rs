@@ -55,10 +55,12 @@ fn sends_passwords(dialect: &Dialect) -> bool {
     match dialect {
         Dialect::AuthHttp(_)
         | Dialect::Authdaemon(_)
-        | Dialect::DovecotAuth { .. }
         | Dialect::Http(_)
         | Dialect::Saslauthd
         | Dialect::Tcpauth => true,
+        Dialect::DovecotAuth { mechanisms, .. } => {
+            mechanisms.iter().any(|mechanism| mechanism.tells_password())
+        }
         Dialect::AuthPolicy(_)
         | Dialect::DovecotUserdb { .. }
         | Dialect::Socketmap { .. }
