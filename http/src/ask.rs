@@ -40,24 +40,24 @@ impl Asker {
 
     fn log(&self, request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
         match (&request.purpose, answer) {
-            (Purpose::Check(_), Ok(Verdict::Accepted(account))) => {
+            (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Accepted(account))) => {
                 let (user, origin, dialect) =
                     (&account.name, request.origin, request.origin.dialect);
                 let client = origin.client.map(tracing::field::display);
                 tracing::info!(service = %origin.service, dialect, ?user, client, "login");
             }
-            (Purpose::Check(_), Ok(Verdict::Rejected(rejection))) => {
+            (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Rejected(rejection))) => {
                 self.refused(request, rejection.kind.id(), &rejection.text);
             }
-            (Purpose::Check(_), Err(unavailable)) => {
+            (Purpose::Check(_) | Purpose::Prove(_), Err(unavailable)) => {
                 self.refused(request, unavailable.kind.id(), &unavailable.detail);
             }
-            (Purpose::Lookup, Ok(verdict)) => {
+            (Purpose::Lookup | Purpose::Salt(_), Ok(verdict)) => {
                 let (user, dialect) = (&request.user, request.origin.dialect);
                 let found = matches!(verdict, Verdict::Accepted(_));
                 tracing::debug!(service = %request.origin.service, dialect, ?user, found, "lookup");
             }
-            (Purpose::Lookup, Err(unavailable)) => {
+            (Purpose::Lookup | Purpose::Salt(_), Err(unavailable)) => {
                 let (user, dialect) = (&request.user, request.origin.dialect);
                 let (reason, text) = (unavailable.kind.id(), &unavailable.detail);
                 let service = request.origin.service;

@@ -24,7 +24,7 @@ impl Authenticator for Base {
         let user = request.user.as_str();
         let is_right = match &request.purpose {
             Purpose::Check(secret) => secret.expose() == b"right",
-            Purpose::Lookup => true,
+            _ => true,
         };
         match user {
             "down" => Err(Unavailable::new(UnavailableKind::Dead, "as it was asked to")),
@@ -34,7 +34,7 @@ impl Authenticator for Base {
             }
             "nobody" => Ok(Verdict::Rejected(match &request.purpose {
                 Purpose::Check(_) => Rejection::not_verified(&request.user),
-                Purpose::Lookup => Rejection::unknown_user(&request.user),
+                _ => Rejection::unknown_user(&request.user),
             })),
             _ if !is_right => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
             "closed" => Ok(Verdict::Rejected(

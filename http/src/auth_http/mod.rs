@@ -80,7 +80,7 @@ impl AuthHttp {
                 let service = login.protocol.service();
                 let (reason, dialect) = ("bad-input", Self::NAME);
                 tracing::info!(%service, dialect, reason, text = %why, "login refused");
-                Reply::Refused(None)
+                Reply::Wrong
             }
             Entry::Password(request) => match self.asker.ask(request).await {
                 Ok(Verdict::Accepted(account)) => self.pass(login.protocol, &account).await,

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dmail_core::Rejection;
+use dmail_core::{Rejection, RejectionKind};
 
 use super::question::Protocol;
 use crate::response::{Response, Status};
@@ -22,9 +22,16 @@ pub enum Reply {
     /// It connects its client with this server, and logs it in there; with
     /// another name than the client gave, if there is one.
     Pass(SocketAddr, Option<String>),
-    /// The client is refused. One text for every reason, unless there is
-    /// something to tell to whoever has shown the right password.
-    Refused(Option<String>),
+    /// The client is refused, in one text for every reason.
+    Wrong,
+    /// The password was right, and the account may not be used: why, and
+    /// whether that is its state.
+    Refused {
+        /// What the client reads.
+        told: String,
+        /// Whether it is the account's state, and not from where it is used.
+        disabled: bool,
+    },
     /// Nobody could decide, or nobody knows where to.
     Temporary,
     /// The mechanism is not there.
@@ -35,7 +42,13 @@ pub enum Reply {
 
 impl From<&Rejection> for Reply {
     fn from(rejection: &Rejection) -> Self {
-        Self::Refused(rejection.told.as_deref().map(str::to_owned))
+        match &rejection.told {
+            None => Self::Wrong,
+            Some(told) => Self::Refused {
+                told: told.to_string(),
+                disabled: matches!(rejection.kind, RejectionKind::Disabled | RejectionKind::OnHold),
+            },
+        }
     }
 }
 
@@ -79,9 +92,12 @@ impl Reply {
         let [auth, failed] = ["[AUTH] ", "[AUTHENTICATIONFAILED] "];
         match self {
             Self::Pass(..) => ("", "", "", "OK"),
-            Self::Refused(None) => ("535 5.7.8", auth, failed, "wrong user name or password"),
-            // The password was right; the account may not be used.
-            Self::Refused(Some(told)) => ("535 5.7.8", auth, "[AUTHORIZATIONFAILED] ", told),
+            Self::Wrong => ("535 5.7.8", auth, failed, "wrong user name or password"),
+            // The codes of SMTP are those of DSMTP.
+            Self::Refused { told, disabled } => {
+                let smtp = if *disabled { "535 5.7.13" } else { "535 5.7.1" };
+                (smtp, auth, "[AUTHORIZATIONFAILED] ", told)
+            }
             Self::Temporary => (
                 "454 4.7.0",
                 "[SYS/TEMP] ",
@@ -101,19 +117,20 @@ mod tests {
     #[test]
     fn each_protocol_gets_its_own_codes() {
         use Protocol::{Imap, Pop3, Smtp};
-        let told = || Reply::Refused(Some("this account is closed".into()));
+        let told = |disabled| Reply::Refused { told: "this account is closed".into(), disabled };
         let rows = [
-            (Reply::Refused(None), Pop3, "[AUTH] wrong user name or password", None),
+            (Reply::Wrong, Pop3, "[AUTH] wrong user name or password", None),
             (
-                Reply::Refused(None),
+                Reply::Wrong,
                 Imap,
                 "[AUTHENTICATIONFAILED] wrong user name or password",
                 None,
             ),
-            (Reply::Refused(None), Smtp, "wrong user name or password", Some("535 5.7.8")),
-            (told(), Pop3, "[AUTH] this account is closed", None),
-            (told(), Imap, "[AUTHORIZATIONFAILED] this account is closed", None),
-            (told(), Smtp, "this account is closed", Some("535 5.7.8")),
+            (Reply::Wrong, Smtp, "wrong user name or password", Some("535 5.7.8")),
+            (told(true), Pop3, "[AUTH] this account is closed", None),
+            (told(true), Imap, "[AUTHORIZATIONFAILED] this account is closed", None),
+            (told(true), Smtp, "this account is closed", Some("535 5.7.13")),
+            (told(false), Smtp, "this account is closed", Some("535 5.7.1")),
             (Reply::Temporary, Smtp, LATER, Some("454 4.7.0")),
             (Reply::Temporary, Pop3, &format!("[SYS/TEMP] {LATER}"), None),
             (Reply::Temporary, Imap, &format!("[UNAVAILABLE] {LATER}"), None),
@@ -145,7 +162,7 @@ mod tests {
             assert_eq!(response.header("Auth-Port"), Some(port));
             assert_eq!(response.header("Auth-User"), Some("bob@corp.example"));
         }
-        let long = Reply::Refused(Some("\u{e9}".repeat(2000)));
+        let long = Reply::Refused { told: "\u{e9}".repeat(2000), disabled: true };
         let mut written = Vec::new();
         long.response(Protocol::Imap, Some(Duration::MAX)).write(&mut written, true, true);
         assert!(written.len() < 1024, "{}", written.len());

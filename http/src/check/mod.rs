@@ -15,7 +15,7 @@ mod openapi;
 
 use std::fmt;
 
-use dmail_core::{AuthRequest, Purpose, Service as Through, Username, Verdict};
+use dmail_core::{AuthRequest, Service as Through, Username, Verdict};
 use serde::de::DeserializeOwned;
 
 use crate::ask::Asker;
@@ -181,9 +181,9 @@ impl Service for Api {
         match self.asker.ask(&request).await {
             Ok(Verdict::Accepted(account)) => Self::json(Status::Ok, &Answer::accepted(&account)),
             Ok(Verdict::Rejected(rejection)) => {
-                let answer = match request.purpose {
-                    Purpose::Check(_) => Answer::refused(&rejection),
-                    Purpose::Lookup => Answer::not_found(&rejection),
+                let answer = match question.kind {
+                    Route::Check => Answer::refused(&rejection),
+                    Route::Lookup | Route::OpenApi => Answer::not_found(&rejection),
                 };
                 Self::json(Status::Ok, &answer)
             }
