@@ -60,6 +60,8 @@ enum Command {
     Guesses,
     /// The line protocol over a unix socket
     Line,
+    /// nginx's auth_http over TCP, beside an nginx with a fixed answer
+    AuthHttp,
     /// The line protocol over the pipes of child modules
     Modules,
     /// POP3 sessions: login, STAT, QUIT

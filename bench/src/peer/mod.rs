@@ -2,6 +2,7 @@
 
 mod dovecot;
 mod mariadb;
+mod nginx;
 mod slapd;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use dovecot::Dovecot;
 pub(crate) use mariadb::{DATABASE, LOGIN, MariaDb};
+pub(crate) use nginx::{Nginx, free_address};
 pub(crate) use slapd::Slapd;
 
 use crate::failure::Failure;

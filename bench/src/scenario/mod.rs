@@ -1,5 +1,6 @@
 //! The scenarios, a file each.
 
+mod auth_http;
 mod bases;
 mod dovecot;
 mod gateway;
@@ -27,11 +28,12 @@ pub(crate) use nwauth::find_users;
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 13] = [
+pub(crate) const ALL: [(Command, Run); 14] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
     (Command::Guesses, guesses::run),
     (Command::Line, line::run),
+    (Command::AuthHttp, auth_http::run),
     (Command::Modules, modules::run),
     (Command::Ldap, bases::ldap),
     (Command::Sql, bases::sql),
