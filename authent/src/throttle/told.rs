@@ -7,6 +7,7 @@
 
 use std::hash::BuildHasher;
 
+use dmail_core::bounded::Table;
 use dmail_core::{Advice, Guess};
 use ipnet::IpNet;
 use tokio::time::Instant;
@@ -16,7 +17,6 @@ use super::config::{Places, ThrottleConfig};
 use super::failures::Failures;
 use super::known::Place;
 use super::reservation::{Answer, Reservation};
-use super::table::Table;
 
 impl Throttle {
     /// What to do with a login. Counts nothing. The user's name is the one

@@ -120,12 +120,7 @@ mod tests {
         let told = |disabled| Reply::Refused { told: "this account is closed".into(), disabled };
         let rows = [
             (Reply::Wrong, Pop3, "[AUTH] wrong user name or password", None),
-            (
-                Reply::Wrong,
-                Imap,
-                "[AUTHENTICATIONFAILED] wrong user name or password",
-                None,
-            ),
+            (Reply::Wrong, Imap, "[AUTHENTICATIONFAILED] wrong user name or password", None),
             (Reply::Wrong, Smtp, "wrong user name or password", Some("535 5.7.8")),
             (told(true), Pop3, "[AUTH] this account is closed", None),
             (told(true), Imap, "[AUTHORIZATIONFAILED] this account is closed", None),

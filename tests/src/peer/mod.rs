@@ -4,6 +4,7 @@ pub mod curl;
 pub mod dovecot;
 pub mod mariadb;
 pub mod nginx;
+pub mod postfix;
 pub mod python;
 pub mod slapd;
 pub mod swaks;

@@ -63,6 +63,7 @@ fn sends_passwords(dialect: &Dialect) -> bool {
         }
         Dialect::AuthPolicy(_)
         | Dialect::DovecotUserdb { .. }
+        | Dialect::Policy
         | Dialect::Socketmap { .. }
         | Dialect::TcpTable { .. } => false,
     }

@@ -14,7 +14,8 @@ crate::settings! {
         /// options as words such as `mode=660`. The address is
         /// `unix:FILE`, whose mode is `600` unless `mode=` says otherwise, or
         /// `address:port`. The names: `auth-http`, `auth-policy`,
-        /// `authdaemon`, `dovecot-auth`, `dovecot-userdb`, `http`, `saslauthd`,
+        /// `authdaemon`, `dovecot-auth`, `dovecot-master`, `dovecot-userdb`,
+        /// `http`, `policy`, `saslauthd`,
         /// `socketmap`, `tcp-table`, `tcpauth`.
         dialects: Vec<DialectLine> = many("dialect", dialect()),
             default: Nothing("no other server can ask"),
