@@ -19,6 +19,9 @@ need nft nftables
 need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
+need dovecot dovecot-core
+need nginx nginx
+[ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || packages="$packages libnginx-mod-mail"
 need postmap postfix
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then

@@ -2,7 +2,7 @@
 //! running on it.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -117,6 +117,56 @@ impl Program {
 }
 
 impl Drop for Program {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}
+
+/// `dmail serve --only dialects` on an installation of its own, which logs
+/// nothing but trouble; dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    process: Child,
+    // Removed when the process is gone.
+    _home: TempDir,
+}
+
+impl Dialect {
+    /// Serves the line `dialect …`, which is on `address`, for users with
+    /// passwords in clear.
+    pub(crate) fn start(number: usize, line: &str, address: SocketAddr) -> Result<Self, Failure> {
+        let (binary, home) = (binary()?, folder()?);
+        let users = Users { number, messages: 0, passwords: Passwords::Clear };
+        let config = home.path().join("dmail.conf");
+        install(home.path(), users)
+            .and_then(|()| fs::write(&config, format!("{CONFIG}log_level warn\n{line}\n")))
+            .map_err(Failure::system("make an installation"))?;
+        let process = Command::new(&binary)
+            .args(["serve", "--only", "dialects", "-c"])
+            .arg(&config)
+            .spawn()
+            .map_err(Failure::system(format!("start {}", binary.display())))?;
+        let mut dialect = Self { process, _home: home };
+        let late = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            if let Ok(Some(status)) = dialect.process.try_wait() {
+                return Err(Failure::Program(format!("dmail serve ended at once: {status}")));
+            }
+            if Instant::now() > late {
+                return Err(Failure::Program(format!("dmail does not listen after {PATIENCE:?}")));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(dialect)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Dialect {
     fn drop(&mut self) {
         end(&mut self.process);
     }

@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
-    Unavailable, Username, Verdict, Watcher,
+    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Outcome, Proofs, Search,
+    SearchOutcome, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::failure::Failure;
@@ -200,6 +200,17 @@ fn log(diagnostics: &[Diagnostic]) {
 async fn last_answers(old: &Arc<Running>) {
     while Arc::strong_count(old) > 1 {
         tokio::time::sleep(LAST_ANSWERS).await;
+    }
+}
+
+/// Logins that other servers judge are counted by the gateway of the moment.
+impl Guesses for Live {
+    fn weigh(&self, guess: &Guess) -> Advice {
+        self.with_gateway(|gateway| gateway.weigh(guess))
+    }
+
+    fn note(&self, guess: &Guess, right: bool) {
+        self.with_gateway(|gateway| gateway.note(guess, right));
     }
 }
 

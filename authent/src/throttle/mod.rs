@@ -39,6 +39,7 @@ mod known;
 mod pace;
 mod report;
 mod reservation;
+mod told;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};

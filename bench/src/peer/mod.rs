@@ -2,6 +2,7 @@
 
 mod dovecot;
 mod mariadb;
+mod nginx;
 mod saslauthd;
 mod slapd;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use dovecot::Dovecot;
 pub(crate) use mariadb::{DATABASE, LOGIN, MariaDb};
+pub(crate) use nginx::{Nginx, free_address};
 pub(crate) use saslauthd::Saslauthd;
 pub(crate) use slapd::Slapd;
 

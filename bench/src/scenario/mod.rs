@@ -1,5 +1,6 @@
 //! The scenarios, a file each.
 
+mod auth_http;
 mod bases;
 mod dialects;
 mod dovecot;
@@ -34,6 +35,7 @@ pub(crate) const ALL: [(Command, Run); 14] = [
     (Command::Guesses, guesses::run),
     (Command::Line, line::run),
     (Command::Dialects, dialects::run),
+    (Command::AuthHttp, auth_http::run),
     (Command::Modules, modules::run),
     (Command::Ldap, bases::ldap),
     (Command::Sql, bases::sql),

@@ -20,7 +20,8 @@ use dmail_dialects::tcp_table::TcpTableSession;
 use dmail_dialects::{Session, UnixAccount, serve};
 use dmail_net::{Limits, Shutdown};
 
-use super::Shared;
+use super::{Shared, http};
+use crate::failure::Failure;
 use crate::listen::Listener;
 
 /// How long a connection of our own protocol may be silent in its first
@@ -38,11 +39,21 @@ pub(super) enum Servant {
     Sessions(Arc<serve::Server>),
     /// Our own protocol.
     Tcpauth(Arc<dmail_tcpauth::Server>),
+    /// One of those over HTTP.
+    Http(http::Servant),
 }
 
 impl Servant {
     /// Serves `line`, with what all lines share.
-    pub(super) fn new(line: &DialectLine, settings: &Settings, shared: &Shared) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If a file that the line names cannot be used.
+    pub(super) fn new(
+        line: &DialectLine,
+        settings: &Settings,
+        shared: &Shared,
+    ) -> Result<Self, Failure> {
         let gateway = Arc::clone(&shared.live) as Arc<dyn Authenticator>;
         // One client is a mail server with many processes.
         let connections = settings.dialects.max_connections;
@@ -99,7 +110,10 @@ impl Servant {
                 let server = dmail_tcpauth::Server::new(config, Arc::clone(&gateway));
                 let told: Weak<dmail_tcpauth::Server> = Arc::downgrade(&server);
                 gateway.watch(told);
-                return Self::Tcpauth(server);
+                return Ok(Self::Tcpauth(server));
+            }
+            Dialect::AuthHttp(_) | Dialect::AuthPolicy(_) | Dialect::Http(_) => {
+                return http::Servant::new(line, limits, allow, &shared.live).map(Self::Http);
             }
         };
         let manners = Manners {
@@ -108,12 +122,13 @@ impl Servant {
             outstanding: OUTSTANDING,
             ..Manners::new(line.name())
         };
-        Self::Sessions(serve::Server::new(manners, limits, allow, gateway, new_session))
+        Ok(Self::Sessions(serve::Server::new(manners, limits, allow, gateway, new_session)))
     }
 
     /// Serves until it is asked to stop. The sessions go on after that.
     pub(super) async fn serve(self, listener: Listener, shutdown: Shutdown) {
         match (self, listener) {
+            (Self::Http(servant), listener) => servant.serve(listener, shutdown).await,
             (Self::Sessions(server), Listener::Tcp(listener)) => {
                 server.serve_tcp(listener, shutdown).await;
             }

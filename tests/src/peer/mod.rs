@@ -1,7 +1,9 @@
 //! Real mail clients and servers, one file each. They must be installed.
 
 pub mod curl;
+pub mod dovecot;
 pub mod mariadb;
+pub mod nginx;
 pub mod postfix;
 pub mod python;
 pub mod slapd;
