@@ -163,7 +163,9 @@ impl Session for ProcExecSession {
             {
                 "not-found".to_owned()
             }
-            Answer::Verdict(_) | Answer::Found(_) => "error|try again later".to_owned(),
+            Answer::Verdict(_) | Answer::Found(_) | Answer::Changed(_) => {
+                "error|try again later".to_owned()
+            }
         };
         out.extend_from_slice(format!("{verb}-result|{id}|{result}\n").as_bytes());
         Then::GoOn

@@ -1,7 +1,7 @@
 //! What every dialect's conversation looks like from outside.
 
 use bytes::BytesMut;
-use dmail_core::{AuthRequest, Search, SearchOutcome, Unavailable, Verdict};
+use dmail_core::{AuthRequest, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict};
 
 /// The number of a question on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,7 +16,8 @@ pub trait Session: Send {
     }
 
     /// Takes the next request off `input`. To be called until it says
-    /// [`Step::More`].
+    /// [`Step::More`], and again after each answer: a request may take two
+    /// questions, and more requests may have arrived.
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step;
 
     /// The gateway's answer to a question, which comes once for each
@@ -41,6 +42,8 @@ pub enum Step {
 pub enum Question {
     /// A check or a lookup.
     Authenticate(AuthRequest),
+    /// A new password, or the end of an account.
+    Change(Change),
     /// A list of users.
     Search(Search),
 }
@@ -48,6 +51,8 @@ pub enum Question {
 /// What the gateway said.
 #[derive(Debug)]
 pub enum Answer {
+    /// To [`Question::Change`].
+    Changed(Result<Outcome, Unavailable>),
     /// To [`Question::Authenticate`].
     Verdict(Result<Verdict, Unavailable>),
     /// To [`Question::Search`].

@@ -2,7 +2,7 @@
 //! Postfix and Exim speak them.
 
 pub mod auth;
+pub mod line;
 pub mod userdb;
 
-mod line;
 mod origin;

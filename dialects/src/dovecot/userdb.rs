@@ -195,7 +195,7 @@ impl Session for UserdbSession {
                 }
                 out.extend_from_slice(format!("DONE\t{id}\t\n").as_bytes());
             }
-            (_, Answer::Verdict(_) | Answer::Found(_)) => fail(out, id, verb),
+            (_, Answer::Verdict(_) | Answer::Found(_) | Answer::Changed(_)) => fail(out, id, verb),
         }
         Then::GoOn
     }
@@ -305,6 +305,7 @@ mod tests {
                     let found = SearchOutcome::Found(Found { hits, scanned: 1 });
                     session.answered(ticket, Answer::Found(Ok(found)), &mut out);
                 }
+                step @ Step::Ask(..) => panic!("{step:?}"),
             }
         }
         String::from_utf8(out).expect("text")
