@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_request_is_two_fields_and_whatever_follows() {
-        let rows: &[(&[u8], Option<(&[u8], &[u8])>)] = &[
+        type Row<'a> = (&'a [u8], Option<(&'a [u8], &'a [u8])>);
+        let rows: &[Row<'_>] = &[
             (b"bob\0s3 cret\0<1.2@host>\0", Some((b"bob", b"s3 cret"))),
             (b"bob\0s3cret\0timestamp", Some((b"bob", b"s3cret"))),
             (b"bob\0s3cret\0\0more\0", Some((b"bob", b"s3cret"))),
