@@ -163,8 +163,9 @@ impl AuthdaemonSession {
         };
         match &account.uid {
             Some(Uid::Name(name)) => line("USERNAME", name),
-            Some(Uid::Number(uid)) => line("UID", &uid.to_string()),
-            None => line("UID", &self.config.uid.to_string()),
+            // Number 0 means that no owner is given.
+            Some(Uid::Number(uid)) if *uid != 0 => line("UID", &uid.to_string()),
+            Some(Uid::Number(_)) | None => line("UID", &self.config.uid.to_string()),
         }
         line("GID", &self.config.gid.to_string());
         line("HOME", &self.config.home);
@@ -297,6 +298,7 @@ mod tests {
                         "bob" if right => {
                             let mut account = Account::named(name);
                             account.drop = DropPath::File("/mail/bob".into());
+                            account.uid = Some(Uid::Number(0));
                             account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
                             Ok(Verdict::accepted(account))
                         }

@@ -153,8 +153,9 @@ impl Session for ProcExecSession {
             Answer::Verdict(Ok(Verdict::Accepted(account))) => {
                 let Config { uid, gid, home } = &self.config;
                 let uid = match account.uid {
-                    Some(Uid::Number(uid)) => uid,
-                    Some(Uid::Name(_)) | None => *uid,
+                    // Number 0 means that no owner is given.
+                    Some(Uid::Number(uid)) if uid != 0 => uid,
+                    Some(_) | None => *uid,
                 };
                 format!("found|{uid}:{gid}:{home}")
             }

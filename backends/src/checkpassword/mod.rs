@@ -203,19 +203,17 @@ impl CheckPassword {
 /// Variables of `EXTRA` that are no info fields.
 const RESERVED: [&str; 7] = ["gid", "home", "nopassword", "pass", "password", "uid", "user"];
 
-/// Puts what the program said on standard error into the log, unless the
-/// password is in it.
+/// Puts what the program said on standard error into the log, without the
+/// password.
 fn log_said(said: &[u8], secret: &Secret) {
-    let text = String::from_utf8_lossy(said);
-    let text = text.trim();
-    if text.is_empty() {
-        return;
+    let mut text = String::from_utf8_lossy(said).into_owned();
+    if let Ok(password) = std::str::from_utf8(secret.expose())
+        && !password.is_empty()
+    {
+        text = text.replace(password, "*");
     }
-    let password = secret.expose();
-    let told = !password.is_empty() && said.windows(password.len()).any(|part| part == password);
-    if told {
-        tracing::warn!("the checkpassword program said something with the password in it");
-    } else {
+    let text = text.trim();
+    if !text.is_empty() {
         tracing::warn!(text, "the checkpassword program says");
     }
 }

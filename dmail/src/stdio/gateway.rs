@@ -13,7 +13,7 @@ pub(super) fn connect(options: &Options, outstanding: usize) -> Client {
         servers: vec![options.socket.clone()],
         versions: Versions::Any,
         timeout: options.timeout,
-        connect_timeout: options.timeout.min(Duration::from_secs(5)),
+        connect_timeout: options.timeout.min(Duration::from_secs(2)),
         heartbeat: Duration::from_secs(5),
         // Nothing is remembered here.
         recheck_after: Duration::from_secs(3600),

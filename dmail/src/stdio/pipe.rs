@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use dmail_core::Authenticator;
+use dmail_core::{Authenticator, Outcome};
 use dmail_dialects::{Answer, Question, Session, Step, Then, Ticket};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -150,7 +150,17 @@ async fn ask(
             }
             Answer::Verdict(verdict)
         }
-        Question::Change(change) => Answer::Changed(gateway.change(&change).await),
+        Question::Change(change) => {
+            let outcome = gateway.change(&change).await;
+            match &outcome {
+                Ok(Outcome::Done(_)) => {}
+                Ok(Outcome::Refused(why)) => {
+                    tracing::warn!(user = %change.user, why = %why.text, "not changed");
+                }
+                Err(error) => tracing::warn!(user = %change.user, %error, "not changed"),
+            }
+            Answer::Changed(outcome)
+        }
         Question::Search(search) => Answer::Found(gateway.search(&search).await),
     };
     (ticket, answer)
