@@ -164,7 +164,7 @@ impl Cache {
         Moment(self.started.elapsed().as_nanos() as u64)
     }
 
-    fn recall(&self, user: &Username, question: &Question) -> Recall {
+    fn remembered(&self, user: &Username, question: &Question) -> Recall {
         let (proof, life) = (question.proof.as_ref(), self.config.life);
         let fresh = self.jittered_fresh(proof);
         let known = |known: &Memory| known.recall(user, proof, question.at, life, fresh);
@@ -253,7 +253,7 @@ impl Authenticator for Cache {
         }
         let user = &request.user;
         let question = self.question(self.proof(request));
-        let recall = self.recall(user, &question);
+        let recall = self.remembered(user, &question);
         if let Recall::Fresh(account) = recall {
             request.note("cache", || "hit, fresh".into());
             return Ok(Verdict::Accepted(account));
@@ -277,6 +277,16 @@ impl Authenticator for Cache {
                 Ok(Verdict::Rejected(rejection))
             }
             Err(error) => self.serve_grace(request, recall, error),
+        }
+    }
+
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        if self.config.users == 0 {
+            return None;
+        }
+        match self.remembered(&request.user, &self.question(self.proof(request))) {
+            Recall::Fresh(account) => Some(account),
+            Recall::Aged(..) | Recall::Nothing => None,
         }
     }
 

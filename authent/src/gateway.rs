@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
-    Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
+    Username, Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -107,12 +107,21 @@ impl Authenticator for Gateway {
         self.top.authenticate(request)
     }
 
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        if request.trace.is_some() { None } else { self.top.recall(request) }
+    }
+
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         self.top.change(change).await
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    /// The throttle and the access lists judge by address.
+    fn sees_address(&self) -> bool {
+        true
     }
 
     /// The names that are told are the canonical ones, and the gateway itself

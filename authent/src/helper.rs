@@ -9,7 +9,7 @@ use std::io;
 
 use bytes::BytesMut;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Origin, Outcome, Purpose, Search, SearchOutcome, Service,
+    AuthRequest, Authenticator, Change, Origin, Outcome, Search, SearchOutcome, Service,
     Unavailable, Verdict,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -69,6 +69,22 @@ pub async fn serve(
     }
 }
 
+/// Answers one request, if what the source remembers is enough for that.
+pub fn answer_at_once(request: &Request, source: &dyn Authenticator, out: &mut Vec<u8>) -> bool {
+    let origin = Origin::local(Service::Line);
+    let question = match request {
+        Request::Check { user, secret, client } => {
+            let origin = Origin { client: *client, ..origin };
+            AuthRequest::check(user.clone(), secret.clone(), origin)
+        }
+        Request::Lookup { user } => AuthRequest::lookup(user.clone(), origin),
+        _ => return false,
+    };
+    let Some(account) = source.recall(&question) else { return false };
+    Reply::account(&account).write(out);
+    true
+}
+
 /// Answers one request in lines.
 pub async fn answer(
     request: Request,
@@ -79,9 +95,8 @@ pub async fn answer(
     let origin = Origin::local(Service::Line);
     let reply = match request {
         Request::Check { user, secret, client } => {
-            let purpose = Purpose::Check(secret);
             let origin = Origin { client, ..origin };
-            verdict(source.authenticate(&AuthRequest { user, purpose, origin, trace: None }).await)
+            verdict(source.authenticate(&AuthRequest::check(user, secret, origin)).await)
         }
         Request::Lookup { user } => {
             verdict(source.authenticate(&AuthRequest::lookup(user, origin)).await)
@@ -140,7 +155,7 @@ fn found(outcome: Result<SearchOutcome, Unavailable>, out: &mut Vec<u8>) -> Repl
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use dmail_core::{Account, Found, Hit, Info, Rejection, UnavailableKind, Username};
+    use dmail_core::{Account, Found, Hit, Info, Purpose, Rejection, UnavailableKind, Username};
 
     use super::*;
 

@@ -19,6 +19,7 @@
 
 mod directory;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -130,16 +131,21 @@ impl Authenticator for Mapping {
             request.note("mapping", || "an empty password is refused unasked".into());
             return Ok(Verdict::Rejected(Rejection::not_verified(&user)));
         }
-        let renamed;
-        let request = if user == request.user {
-            request
-        } else {
-            renamed = AuthRequest { user, ..request.clone() };
-            &renamed
-        };
-        match self.next.authenticate(request).await? {
+        match self.next.authenticate(&renamed(request, user)).await? {
             Verdict::Accepted(account) => self.locate(account, &mapped),
             rejected @ Verdict::Rejected(_) => Ok(rejected),
+        }
+    }
+
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        let (mapped, user) = self.map(&request.user, &request.origin).ok()?;
+        if matches!(&request.purpose, Purpose::Check(secret) if secret.is_empty()) {
+            return None;
+        }
+        let account = self.next.recall(&renamed(request, user))?;
+        match self.locate(account, &mapped) {
+            Ok(Verdict::Accepted(account)) => Some(account),
+            Ok(Verdict::Rejected(_)) | Err(_) => None,
         }
     }
 
@@ -161,6 +167,15 @@ impl Authenticator for Mapping {
     /// The names that are told are the canonical ones.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.next.watch(watcher);
+    }
+}
+
+/// The request under the name that the source knows.
+fn renamed(request: &AuthRequest, user: Username) -> Cow<'_, AuthRequest> {
+    if user == request.user {
+        Cow::Borrowed(request)
+    } else {
+        Cow::Owned(AuthRequest { user, ..request.clone() })
     }
 }
 

@@ -14,8 +14,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Username,
-    Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
+    Username, Verdict, Watcher,
 };
 
 use crate::cache::{Cache, CacheConfig};
@@ -67,6 +67,10 @@ impl Authenticator for Unmapped {
         Self: 'async_trait,
     {
         self.cache.authenticate(request)
+    }
+
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        if request.trace.is_some() { None } else { self.cache.recall(request) }
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use crate::{
-    AuthRequest, Change, Outcome, Records, Rejection, Search, SearchOutcome, Username, Verdict,
+    Account, AuthRequest, Change, Outcome, Records, Rejection, Search, SearchOutcome, Username,
+    Verdict,
 };
 
 /// Anything that can answer "who is this?": one user base, a pool of child
@@ -23,6 +24,18 @@ pub trait Authenticator: Send + Sync {
     /// [`Unavailable`] means that nobody could decide. It is never a wrong
     /// password: that is an answer, [`Verdict::Rejected`].
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable>;
+
+    /// What can be answered at once: the account, if memory alone may accept
+    /// this request and nobody has to be asked or waited for. `None` says
+    /// nothing; [`authenticate`](Authenticator::authenticate) then does.
+    ///
+    /// A server whose clients ask much asks this first, for a future costs more
+    /// than most answers. Whatever an acceptance means to a layer (a guess that
+    /// was right), it means here, too. An explained request has no short cut.
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        let _ = request;
+        None
+    }
 
     /// Makes a `set` or a `del`. When it returns [`Outcome::Done`], the change
     /// is on disk (or acknowledged by the base that keeps it).
@@ -96,6 +109,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
         Self: 'async_trait,
     {
         (**self).authenticate(request)
+    }
+
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        (**self).recall(request)
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {

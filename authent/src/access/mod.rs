@@ -85,6 +85,10 @@ impl Authenticator for Access {
         }
     }
 
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        self.next.recall(request).filter(|account| self.judge(request, account).is_ok())
+    }
+
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         self.next.change(change).await
     }

@@ -47,8 +47,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection, RejectionKind,
-    Search, SearchOutcome, Secret, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection,
+    RejectionKind, Search, SearchOutcome, Secret, Unavailable, UnavailableKind, Username, Verdict,
+    Watcher,
 };
 use ipnet::IpNet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -165,6 +166,29 @@ impl Throttle {
         verdict
     }
 
+    /// The same from memory alone. What memory does not accept is no guess yet.
+    fn recall_check(&self, request: &AuthRequest, secret: &Secret) -> Option<Arc<Account>> {
+        let start = Instant::now();
+        let user = &request.user;
+        let places = self.config.places(request.origin.client);
+        let place = Place { user: user.clone(), address: places.own };
+        if self.enters_known(&place, start) {
+            let inside = known::Inside::new(&self.known, &place);
+            let account = self.next.recall(request)?;
+            inside.note_login(start);
+            return Some(account);
+        }
+        let reservation = Reservation::make(self, user, &places, self.tag(user, secret)).ok()?;
+        let account = self.next.recall(request);
+        if account.is_some() {
+            reservation.settle(Answer::Right);
+            self.note_login(&place, start);
+        } else {
+            reservation.settle(Answer::None);
+        }
+        account
+    }
+
     /// Counts a guess, if it may be asked; waits a while for others whose
     /// answer decides that.
     async fn reserve<'a>(
@@ -200,6 +224,11 @@ impl Throttle {
         self.answer_wrong(request, start, until).await;
     }
 
+    /// Whether nothing is counted for the client.
+    fn excepts(&self, request: &AuthRequest) -> bool {
+        request.origin.client.is_some_and(|client| (self.config.except)(client))
+    }
+
     fn tag(&self, user: &Username, secret: &Secret) -> u64 {
         self.tagger.hash_one((user.as_str(), secret.expose()))
     }
@@ -228,16 +257,19 @@ impl Throttle {
 impl Authenticator for Throttle {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         match &request.purpose {
-            Purpose::Check(secret)
-                if !request.origin.client.is_some_and(|ip| (self.config.except)(ip)) =>
-            {
-                self.check(request, secret).await
-            }
+            Purpose::Check(secret) if !self.excepts(request) => self.check(request, secret).await,
             Purpose::Check(_) => {
                 request.note("throttle", || "the client is excepted".into());
                 self.next.authenticate(request).await
             }
             Purpose::Lookup => self.next.authenticate(request).await,
+        }
+    }
+
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        match &request.purpose {
+            Purpose::Check(secret) if !self.excepts(request) => self.recall_check(request, secret),
+            Purpose::Check(_) | Purpose::Lookup => self.next.recall(request),
         }
     }
 

@@ -10,10 +10,10 @@
 //! when it is acknowledged, and everybody else sees it with their next
 //! question. The files of the original are read as they are.
 //!
-//! All file work goes to blocking threads, lookups too: from the page cache one
-//! takes microseconds, less than the way there and back, but a disk or an NFS
-//! server that stalls would take a thread of the event loop with it, and the
-//! gateway's cache answers the frequent questions anyway.
+//! A lookup is answered at once if all it needs is in the kernel's memory: that
+//! takes microseconds, less than the way to a thread and back. All other file
+//! work goes to blocking threads, for a disk or an NFS server that stalls would
+//! take a thread of the event loop with it.
 
 pub mod aids;
 pub mod cli;
@@ -31,6 +31,7 @@ mod maintenance;
 mod merge;
 mod names;
 mod pages;
+mod reading;
 mod record;
 mod records;
 mod rehash;
@@ -126,6 +127,9 @@ impl NwAuth {
     }
 
     async fn find(&self, user: &Username) -> Result<Option<Record>, Unavailable> {
+        if let Some(found) = self.store.find_at_once(user.as_str()) {
+            return Ok(found);
+        }
         let (store, user) = (Arc::clone(&self.store), user.clone());
         Ok(self.questions.run(move || store.find(user.as_str())).await??)
     }

@@ -159,7 +159,7 @@ impl Channel {
                 Err(ended) => return ended,
             }
             loop {
-                let read = lines.line(|line| match line {
+                let read = lines.line(|line, _| match line {
                     Ok(line) => ServerLine::parse(line),
                     Err(_) => Err(Fault("a line too long, or with control characters")),
                 });

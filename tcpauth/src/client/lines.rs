@@ -17,7 +17,7 @@ pub(super) async fn send(lines: &mut Lines) -> io::Result<()> {
 /// The next line, without its end.
 pub(super) async fn next(lines: &mut Lines) -> io::Result<Vec<u8>> {
     loop {
-        match lines.line(|line| line.map(<[u8]>::to_vec)) {
+        match lines.line(|line, _| line.map(<[u8]>::to_vec)) {
             Some(Ok(line)) => return Ok(line),
             Some(Err(fault)) => return Err(io::Error::new(io::ErrorKind::InvalidData, fault)),
             None => {}

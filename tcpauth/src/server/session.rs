@@ -206,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let mut arrived = None;
         while self.takes_lines() {
             let (server, client, phase) = (&self.server, &self.client, &mut self.phase);
-            let read = self.flow.line(|line| read(server, client, phase, line));
+            let read = self.flow.line(|line, out| read(server, client, phase, line, out));
             let Some(next) = read else { return };
             self.heard = *arrived.get_or_insert_with(Instant::now);
             match next {
@@ -219,9 +219,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                         }
                     }
                 }
-                Next::Begin(greeting, line) => {
+                Next::Begin(greeting) => {
                     self.patience = greeting.heartbeat * 3;
-                    self.flow.output().extend_from_slice(line.as_bytes());
                     self.phase = Phase::Second(0);
                     let listening = if greeting.peer { Listening::Peer } else { Listening::All };
                     self.seat.listen(listening);
@@ -230,8 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     }
                     self.look_sooner();
                 }
-                Next::Say(line) => self.flow.output().extend_from_slice(line.as_bytes()),
-                Next::SayPush(push) => push.write(self.flow.output()),
+                Next::Said => {}
             }
         }
     }
@@ -284,75 +282,89 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 /// What a line leads to.
 enum Next {
     Ask(Answer),
-    /// The second version begins, with this line.
-    Begin(Greeting, String),
-    Say(String),
-    SayPush(Push),
+    /// The second version has begun.
+    Begin(Greeting),
+    /// All that there is to say has been written.
+    Said,
 }
 
-/// Reads one line as the phase demands.
+/// Reads one line as the phase demands; what can be said at once goes to `out`.
 fn read(
     server: &Arc<Server>,
     client: &Client,
     phase: &mut Phase,
     line: Result<&[u8], LineFault>,
+    out: &mut Vec<u8>,
 ) -> Next {
     match (&*phase, line) {
-        (Phase::New, Ok(line)) if Greeting::is_one(line) => greet(server, client, phase, line),
-        (Phase::New | Phase::First, line) => first_version(server, client, phase, line),
+        (Phase::New, Ok(line)) if Greeting::is_one(line) => greet(server, client, phase, line, out),
+        (Phase::New | Phase::First, line) => first_version(server, client, phase, line, out),
         (Phase::Proving(prover, greeting), Ok(line)) => {
             let proof = line.strip_prefix(b"prove ").unwrap_or_default();
             if prover.accepts(Side::Client, proof) {
-                let line = format!("+OK {}\n", prover.proof(Side::Server));
-                Next::Begin(greeting.clone(), line)
+                say(out, &format!("+OK {}\n", prover.proof(Side::Server)));
+                Next::Begin(greeting.clone())
             } else {
                 tracing::warn!(client = %client, "wrong shared secret");
                 *phase = Phase::Over;
-                Next::Say("-DEAD wrong shared secret\n".into())
+                say(out, "-DEAD wrong shared secret\n")
             }
         }
-        (Phase::Second(last), Ok(line)) => match second_version(server, client, *last, line) {
+        (Phase::Second(last), Ok(line)) => match second_version(server, client, *last, line, out) {
             Ok((last, next)) => {
                 *phase = Phase::Second(last);
                 next
             }
-            Err(fault) => say_fault(client, phase, fault.0),
+            Err(fault) => say_fault(client, phase, fault.0, out),
         },
         (Phase::Second(_), Err(_)) => {
-            say_fault(client, phase, "a line too long, or with control characters")
+            say_fault(client, phase, "a line too long, or with control characters", out)
         }
         (Phase::Proving(..), Err(_)) | (Phase::Over, _) => {
             *phase = Phase::Over;
-            Next::Say(String::new())
+            Next::Said
         }
     }
 }
 
-/// After this, nothing that the client says can be trusted.
-fn say_fault(client: &Client, phase: &mut Phase, why: &'static str) -> Next {
-    tracing::warn!(client = %client, why, "the client breaks the protocol");
-    *phase = Phase::Over;
-    Next::SayPush(Push::Fault(why.into()))
+fn say(out: &mut Vec<u8>, line: &str) -> Next {
+    out.extend_from_slice(line.as_bytes());
+    Next::Said
 }
 
-fn greet(server: &Server, client: &Client, phase: &mut Phase, line: &[u8]) -> Next {
+/// After this, nothing that the client says can be trusted.
+fn say_fault(client: &Client, phase: &mut Phase, why: &'static str, out: &mut Vec<u8>) -> Next {
+    tracing::warn!(client = %client, why, "the client breaks the protocol");
+    *phase = Phase::Over;
+    Push::Fault(why.into()).write(out);
+    Next::Said
+}
+
+fn greet(
+    server: &Server,
+    client: &Client,
+    phase: &mut Phase,
+    line: &[u8],
+    out: &mut Vec<u8>,
+) -> Next {
     let greeting = match Greeting::parse(line) {
         Ok(greeting) => greeting,
         Err(fault) => {
             *phase = Phase::Over;
-            return Next::Say(format!("-DEAD {fault}\n"));
+            return say(out, &format!("-DEAD {fault}\n"));
         }
     };
     let secret = server.config.secret.as_ref().filter(|_| !client.is_local());
     let (prove, by_address) = (secret.is_some(), server.gateway.sees_address());
     let welcome = Welcome { nonce: rand::random(), prove, by_address };
+    say(out, &welcome.line());
     match secret {
         Some(secret) => {
             let prover = Prover::new(secret, greeting.nonce, welcome.nonce);
             *phase = Phase::Proving(prover, greeting);
-            Next::Say(welcome.line())
+            Next::Said
         }
-        None => Next::Begin(greeting, welcome.line()),
+        None => Next::Begin(greeting),
     }
 }
 
@@ -363,24 +375,27 @@ fn first_version(
     client: &Client,
     phase: &mut Phase,
     line: Result<&[u8], LineFault>,
+    out: &mut Vec<u8>,
 ) -> Next {
     if !server.answers_first_version(client) {
         *phase = Phase::Over;
-        return Next::Say("-DEAD this daemon takes clients of its second version only\n".into());
+        return say(out, "-DEAD this daemon takes clients of its second version only\n");
     }
     *phase = Phase::First;
     let line = match line {
         Ok(line) => line,
-        Err(fault) => return Next::Say(format!("-ERR {fault}\n")),
+        Err(fault) => return say(out, &format!("-ERR {fault}\n")),
     };
     let request = match Request::parse(line, server.manners.quoting) {
         Ok(request) => request,
         Err(error) => {
-            let mut reply = Vec::new();
-            Reply::err(error.to_string()).write(&mut reply);
-            return Next::Say(String::from_utf8_lossy(&reply).into_owned());
+            Reply::err(error.to_string()).write(out);
+            return Next::Said;
         }
     };
+    if helper::answer_at_once(&request, &*server.gateway, out) {
+        return Next::Said;
+    }
     if request == Request::Exit {
         *phase = Phase::Over;
     }
@@ -405,28 +420,47 @@ fn second_version(
     client: &Client,
     last: u64,
     line: &[u8],
+    out: &mut Vec<u8>,
 ) -> Result<(u64, Next), Fault> {
     let (id, next) = match ClientLine::parse(line) {
-        Ok(ClientLine::Ping) => return Ok((last, Next::SayPush(Push::Pong))),
-        Ok(ClientLine::Ask(id, question)) => (id, ask(server, client, id, question)),
+        Ok(ClientLine::Ping) => {
+            Push::Pong.write(out);
+            return Ok((last, Next::Said));
+        }
+        Ok(ClientLine::Ask(id, question)) => {
+            if id <= last {
+                return Err(Fault("an id that does not rise"));
+            }
+            (id, ask(server, client, id, question, out))
+        }
         Err(Malformed::User { id, why }) => {
             let text = format!("bad user name: {why}");
-            (id, refuse(id, Rejection::new(RejectionKind::BadInput, text)))
+            (id, refuse(out, id, &Rejection::new(RejectionKind::BadInput, text)))
         }
         Err(Malformed::Fault(fault)) => return Err(fault),
     };
     if id > last { Ok((id, next)) } else { Err(Fault("an id that does not rise")) }
 }
 
-fn ask(server: &Arc<Server>, client: &Client, id: u64, question: Question) -> Next {
+fn ask(
+    server: &Arc<Server>,
+    client: &Client,
+    id: u64,
+    question: Question,
+    out: &mut Vec<u8>,
+) -> Next {
     if let Some(rejection) = unasked(server, client, &question) {
-        return refuse(id, rejection);
+        return refuse(out, id, &rejection);
     }
-    let mut answer = Vec::with_capacity(64);
     match question {
         Question::Authenticate(request) => {
+            if let Some(account) = server.gateway.recall(&request) {
+                wire::write_acceptance(out, id, &account);
+                return Next::Said;
+            }
             let gateway = Arc::clone(&server.gateway);
             Next::Ask(Box::pin(async move {
+                let mut answer = Vec::new();
                 let verdict = gateway.authenticate(&request).await;
                 wire::write_verdict(&mut answer, id, &verdict);
                 answer
@@ -436,6 +470,7 @@ fn ask(server: &Arc<Server>, client: &Client, id: u64, question: Question) -> Ne
             let relay = Arc::clone(&server.relay);
             tracing::info!(client = %client, user = %change.user, "a change is asked for");
             Next::Ask(Box::pin(async move {
+                let mut answer = Vec::new();
                 let outcome = relay.change(&change).await;
                 wire::write_outcome(&mut answer, id, &outcome);
                 answer
@@ -444,6 +479,7 @@ fn ask(server: &Arc<Server>, client: &Client, id: u64, question: Question) -> Ne
         Question::Search(search) => {
             let gateway = Arc::clone(&server.gateway);
             Next::Ask(Box::pin(async move {
+                let mut answer = Vec::new();
                 let outcome = gateway.search(&search).await;
                 wire::write_search(&mut answer, id, &outcome);
                 answer
@@ -475,8 +511,7 @@ fn unasked(server: &Server, client: &Client, question: &Question) -> Option<Reje
     }
 }
 
-fn refuse(id: u64, rejection: Rejection) -> Next {
-    let mut answer = Vec::new();
-    wire::write_refusal(&mut answer, id, &rejection);
-    Next::Say(String::from_utf8_lossy(&answer).into_owned())
+fn refuse(out: &mut Vec<u8>, id: u64, rejection: &Rejection) -> Next {
+    wire::write_refusal(out, id, rejection);
+    Next::Said
 }

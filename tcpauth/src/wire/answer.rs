@@ -19,17 +19,20 @@ const TOLD: &[u8] = b" told=";
 /// Writes the answer to a `check` or `lookup`.
 pub fn write_verdict(out: &mut Vec<u8>, id: u64, verdict: &Result<Verdict, Unavailable>) {
     match verdict {
-        Ok(Verdict::Accepted(account)) => {
-            let start = out.len();
-            accepted(out, id, account);
-            // Nobody can be let in by half an account.
-            if out.len() - start > MAX_LINE_BYTES + 1 {
-                out.truncate(start);
-                dead(out, id, UnavailableKind::Fault, "the account is longer than a line");
-            }
-        }
+        Ok(Verdict::Accepted(account)) => write_acceptance(out, id, account),
         Ok(Verdict::Rejected(rejection)) => write_refusal(out, id, rejection),
         Err(error) => dead(out, id, error.kind, &error.detail),
+    }
+}
+
+/// Writes the answer to a `check` or `lookup` that is accepted.
+pub fn write_acceptance(out: &mut Vec<u8>, id: u64, account: &Account) {
+    let start = out.len();
+    accepted(out, id, account);
+    // Nobody can be let in by half an account.
+    if out.len() - start > MAX_LINE_BYTES + 1 {
+        out.truncate(start);
+        dead(out, id, UnavailableKind::Fault, "the account is longer than a line");
     }
 }
 
