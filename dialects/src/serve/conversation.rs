@@ -296,6 +296,10 @@ impl<S: Stream> Conversation<S> {
                     let answer = timeout(patience, gateway.authenticate(request)).await;
                     Answer::Verdict(answer.unwrap_or_else(|_| Err(too_late(patience))))
                 }
+                Question::Change(change) => {
+                    let answer = timeout(patience, gateway.change(change)).await;
+                    Answer::Changed(answer.unwrap_or_else(|_| Err(too_late(patience))))
+                }
                 Question::Search(search) => {
                     let answer = timeout(patience, gateway.search(search)).await;
                     Answer::Found(answer.unwrap_or_else(|_| Err(too_late(patience))))
@@ -316,6 +320,7 @@ impl<S: Stream> Conversation<S> {
     fn sign(&self, question: &mut Question) {
         let origin = match question {
             Question::Authenticate(request) => &mut request.origin,
+            Question::Change(change) => &mut change.origin,
             Question::Search(search) => &mut search.origin,
         };
         origin.dialect = Some(self.manners.dialect);
@@ -325,8 +330,12 @@ impl<S: Stream> Conversation<S> {
     }
 
     fn answer(&mut self, (ticket, question, answer): Answered) -> Result<(), End> {
-        if let (Question::Authenticate(request), Answer::Verdict(verdict)) = (&question, &answer) {
-            log::answered(request, verdict);
+        match (&question, &answer) {
+            (Question::Authenticate(request), Answer::Verdict(verdict)) => {
+                log::answered(request, verdict);
+            }
+            (Question::Change(change), Answer::Changed(outcome)) => log::changed(change, outcome),
+            _ => {}
         }
         match self.session.answered(ticket, answer, self.flow.output()) {
             Then::GoOn => Ok(()),

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use super::options::Options;
 use super::{Program, descriptor, gateway};
 use crate::failure::Failure;
-use crate::{module, serve};
+use crate::module;
 
 mod person;
 
@@ -127,6 +127,7 @@ fn question(options: &Options, request: Request, lookup: bool) -> Ended<AuthRequ
         client: address("TCPREMOTEIP"),
         local: address("TCPLOCALIP"),
         service: options.service.or(named).unwrap_or(Service::Line),
+        dialect: Some(NAME),
     };
     let user = login_name(&request.login, Username::MAX_BYTES);
     if lookup {
@@ -151,11 +152,11 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn ask(options: &Options, question: &AuthRequest) -> Result<Verdict, Unavailable> {
-    let asked = serve::run_to_end(async {
+    let asked = gateway::run(async {
         let gateway = gateway::connect(options, 1);
         let verdict = gateway.authenticate(question).await;
         gateway.close().await;
-        Ok(verdict)
+        verdict
     });
     asked.unwrap_or_else(|failure| {
         let kind = dmail_core::UnavailableKind::Fault;

@@ -6,7 +6,12 @@ fn bob() -> Username {
 
 fn origin() -> Origin {
     let address = |text: &str| text.parse().ok();
-    Origin { client: address("192.0.2.7"), local: address("::1"), service: Service::Pop3 }
+    Origin {
+        client: address("192.0.2.7"),
+        local: address("::1"),
+        service: Service::Pop3,
+        dialect: None,
+    }
 }
 
 #[test]

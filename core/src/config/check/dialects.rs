@@ -29,6 +29,10 @@ pub(in super::super) fn dialects(
                 let message = format!("`{}` has the same port, {port}", port.setting);
                 given.report_at(Error, place, &message, "give one of them another port");
             }
+            if line.dialect == (Dialect::Tcpauth { changes: true }) {
+                let message = "over TCP nobody can prove who may change accounts";
+                given.report_at(Error, place, message, "use unix:FILE, or `dmail tcpauthsvr`");
+            }
             if !listen.is_loopback() && sends_passwords(&line.dialect) {
                 given.report_at(
                     Warning,
@@ -47,7 +51,7 @@ fn sends_passwords(dialect: &Dialect) -> bool {
         Dialect::Authdaemon(_)
         | Dialect::DovecotAuth { .. }
         | Dialect::Saslauthd
-        | Dialect::Tcpauth => true,
+        | Dialect::Tcpauth { .. } => true,
         Dialect::DovecotUserdb { .. } | Dialect::Socketmap { .. } | Dialect::TcpTable { .. } => {
             false
         }

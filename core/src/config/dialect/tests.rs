@@ -66,7 +66,7 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("tcp-table 127.0.0.1:7 map=aliases", "aliases", "not one of the words", "map= needs one of quota, "),
         ("authdaemon unix:a uid=7", "authdaemon", "gid= is missing", "add gid=5000"),
         ("authdaemon unix:a uid=root gid=7 home=/", "root", "not a whole number", "uid= needs a number from 1"),
-        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has mode="),
+        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has changes=, mode="),
         ("dovecot-auth unix:a tempfail=cut", "cut", "not one of the words", "tempfail= needs one of close, code"),
     ];
     for (text, part, why, help) in rows {
