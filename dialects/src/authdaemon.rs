@@ -227,7 +227,7 @@ impl Session for AuthdaemonSession {
         match answer {
             Answer::Verdict(Ok(Verdict::Accepted(_))) if let Stage::Old(change) = stage => {
                 self.stage = Stage::Turn(change);
-                return Then::GoOn;
+                return Then::Again;
             }
             Answer::Changed(Ok(Outcome::Done(_))) => out.extend_from_slice(b"OK\n"),
             Answer::Changed(Ok(Outcome::Refused(_))) => out.extend_from_slice(b"FAIL\n"),
@@ -322,7 +322,7 @@ mod tests {
                     session.answered(ticket, Answer::Found(Ok(found)), &mut out)
                 }
             };
-            if then != Then::GoOn {
+            if matches!(then, Then::Close | Then::Abort) {
                 out.extend_from_slice(b"[closed]");
                 break;
             }

@@ -161,9 +161,9 @@ impl Session for ExtauthSession {
             (Stage::Leave(leave, change), Answer::Verdict(Ok(verdict))) => {
                 if leave.is_given(&verdict) {
                     self.stage = Stage::Turn(change);
-                } else {
-                    reply(out, false);
+                    return Then::Again;
                 }
+                reply(out, false);
             }
             (_, Answer::Verdict(Ok(verdict))) => {
                 reply(out, matches!(verdict, Verdict::Accepted(_)));
@@ -225,7 +225,7 @@ mod tests {
                 }
                 question => panic!("{question:?}"),
             };
-            if session.answered(ticket, answer, &mut out) != Then::GoOn {
+            if session.answered(ticket, answer, &mut out) == Then::Close {
                 end = ".";
                 break;
             }

@@ -16,8 +16,7 @@ pub trait Session: Send {
     }
 
     /// Takes the next request off `input`. To be called until it says
-    /// [`Step::More`], and again after each answer: a request may take two
-    /// questions, and more requests may have arrived.
+    /// [`Step::More`].
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step;
 
     /// The gateway's answer to a question, which comes once for each
@@ -62,6 +61,9 @@ pub enum Answer {
 /// What follows an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
+    /// The request takes another question: [`Session::next`] has it, whether
+    /// anything has arrived or not.
+    Again,
     /// The connection goes on.
     GoOn,
     /// It ends, once all is sent that was written.
