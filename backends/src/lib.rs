@@ -21,6 +21,8 @@ pub mod command;
 pub mod courier;
 pub mod dnauth;
 pub mod dovecot;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod multi;
 pub mod nwauth;
 

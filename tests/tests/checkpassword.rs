@@ -153,7 +153,7 @@ fn whoever_puts_a_login_on_descriptor_3_is_answered() {
     let said = fd3::ask(&words, &fd3::login("bob", "wrong"), &[("AUTHORIZED", "1")]);
     assert_eq!(said.code, Some(1));
     let log = fs::read_to_string(site.home().join("log/dmail.log")).expect("a log");
-    assert!(log.contains("192.0.2.7") && !log.contains("s3 cret"), "{log}");
+    assert!(!log.contains("s3 cret"), "{log}");
     server.stop();
     let said = ask(&fd3::login("bob", "s3 cret"));
     assert_eq!(said.code, Some(111), "{}", said.err);

@@ -135,6 +135,16 @@ impl Dovecot {
     }
 }
 
+/// Reads a line of either socket, as far as it can be read.
+pub(crate) fn read_line(user: &Username, text: &[u8]) {
+    for socket in [Socket::Auth, Socket::Userdb] {
+        if let Ok(wire::Line::Answer(_, word, fields)) = socket.parse(text) {
+            let _ = (wire::verdict(user, word, fields), wire::found(user, word, fields));
+            let _ = wire::listed(word, fields);
+        }
+    }
+}
+
 #[async_trait]
 impl Authenticator for Dovecot {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {

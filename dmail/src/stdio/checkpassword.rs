@@ -45,7 +45,8 @@ later. APOP is not served: its digest is a wrong password.
                    user without a password (exit code 3: there is none)
   -setuid          become the user, and go to the home folder (as root only)
   -service NAME    who asks: pop3, smtp, imap …; without it: $SERVICE
-  -uid N, -gid N   the numbers of users who have none
+  -uid N, -gid N   the numbers of users who have none; without them, -setuid
+                   refuses such users
   -home DIR        the home folder, %u is the user; without it: with -setuid that
                    of the account of this machine";
 

@@ -48,8 +48,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
         summary: "Courier's authpipe: authdaemond asks this gateway",
         run: |program, words| {
             pipe::run(program, words, |options| {
-                let config =
-                    authdaemon::Config { uid: options.uid, gid: options.gid, home: options.home() };
+                let (uid, gid) = options.owner();
+                let config = authdaemon::Config { uid, gid, home: options.home() };
                 Box::new(AuthdaemonSession::new(config, false))
             })
         },
@@ -79,8 +79,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
         summary: "OpenSMTPD's proc-exec table: smtpd asks this gateway",
         run: |program, words| {
             pipe::run(program, words, |options| {
-                let config =
-                    proc_exec::Config { uid: options.uid, gid: options.gid, home: options.home() };
+                let (uid, gid) = options.owner();
+                let config = proc_exec::Config { uid, gid, home: options.home() };
                 Box::new(ProcExecSession::new(config))
             })
         },

@@ -41,8 +41,10 @@ pub(super) struct Options {
     pub(super) socket: Endpoint,
     pub(super) timeout: Duration,
     pub(super) debug: bool,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+    /// `-uid`, if it was given.
+    pub(super) uid: Option<u32>,
+    /// `-gid`, if it was given.
+    pub(super) gid: Option<u32>,
     /// `-home`, if it was given.
     pub(super) home: Option<String>,
     pub(super) changes: bool,
@@ -63,8 +65,8 @@ impl Options {
             socket: Endpoint::Unix(SYSTEM_SOCKET.into()),
             timeout: Duration::from_secs(25),
             debug: false,
-            uid: NOBODY,
-            gid: NOBODY,
+            uid: None,
+            gid: None,
             home: None,
             changes: false,
             dovecot: false,
@@ -86,8 +88,8 @@ impl Options {
                     let seconds = number(&value("a number of seconds")?, 1..=600)?;
                     options.timeout = Duration::from_secs(seconds.into());
                 }
-                Some("-uid") => options.uid = number(&value("a number")?, 1..=u32::MAX - 1)?,
-                Some("-gid") => options.gid = number(&value("a number")?, 1..=u32::MAX - 1)?,
+                Some("-uid") => options.uid = Some(number(&value("a number")?, 1..=u32::MAX - 1)?),
+                Some("-gid") => options.gid = Some(number(&value("a number")?, 1..=u32::MAX - 1)?),
                 Some("-home") => {
                     let home = value("a folder")?;
                     if !home.starts_with('/') {
@@ -120,6 +122,11 @@ impl Options {
         }
         options.socket = socket.unwrap_or_else(|| usual_socket(folder.as_deref()));
         Ok(Some(options))
+    }
+
+    /// The owner and group of accounts, where a program cannot do without.
+    pub(super) fn owner(&self) -> (u32, u32) {
+        (self.uid.unwrap_or(NOBODY), self.gid.unwrap_or(NOBODY))
     }
 
     /// The home folder of accounts, where a program cannot do without.

@@ -90,8 +90,13 @@ impl DovecotAuth {
     /// If it does not end.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
+            let children = wait::children_of(process.pid());
             process.signal(Signal::SIGTERM);
             let _ = process.wait();
+            // They answer for a moment longer than their master.
+            wait::until("the children of dovecot are gone", || {
+                children.iter().all(|(pid, _)| !wait::is_running(*pid))
+            });
         }
         let socket = self.auth_socket();
         wait::until("dovecot is gone", || UnixStream::connect(&socket).is_err());

@@ -32,17 +32,20 @@ impl Person {
                 let found = User::from_name(name).map_err(|error| error.to_string())?;
                 Some(found.ok_or_else(|| format!("no account {name} on this machine"))?)
             }
-            Some(Uid::Number(number)) if *number != 0 => known(*number)?,
-            _ if options.setuid => known(options.uid)?,
             _ => None,
         };
+        // Number 0 means that no owner is given.
         let number = match account.uid {
             Some(Uid::Number(number)) if number != 0 => Some(number),
-            _ => options.setuid.then_some(options.uid),
+            _ => options.uid,
+        };
+        let found = match (found, number) {
+            (None, Some(number)) => known(number)?,
+            (found, _) => found,
         };
         let owner = match &found {
             Some(user) => Some((user.uid.as_raw(), user.gid.as_raw())),
-            None => number.map(|number| (number, options.gid)),
+            None => number.map(|number| (number, options.owner().1)),
         };
         let home = match (&options.home, &found) {
             (Some(template), _) => Some(home(template, account)?),
