@@ -21,6 +21,7 @@ need slapd slapd
 need dovecot dovecot-core
 need authtest courier-authdaemon
 need mariadbd mariadb-server
+need postmap postfix
 [ -e /usr/lib/courier-authlib/libauthpipe.so.0 ] || packages="$packages courier-authlib-pipe"
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then

@@ -14,8 +14,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
-    Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
+    Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::cache::{Cache, CacheConfig};
@@ -81,10 +81,18 @@ impl Authenticator for Unmapped {
         self.cache.search(search).await
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        self.cache.forget_users(mask)
+    }
+
     /// By the time that a watcher hears of a change of the source's, the cache
     /// has forgotten the user.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.flight.watch(watcher);
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.source.proofs()
     }
 
     fn sees_address(&self) -> bool {

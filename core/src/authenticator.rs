@@ -6,8 +6,8 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use crate::{
-    Account, AuthRequest, Change, Outcome, Records, Rejection, Search, SearchOutcome, Username,
-    Verdict,
+    Account, AuthRequest, Change, Outcome, Proofs, Records, Rejection, Search, SearchOutcome,
+    Username, Verdict,
 };
 
 /// Anything that can answer "who is this?": one user base, a pool of child
@@ -31,7 +31,8 @@ pub trait Authenticator: Send + Sync {
     ///
     /// A server whose clients ask much asks this first, for a future costs more
     /// than most answers. Whatever an acceptance means to a layer (a guess that
-    /// was right), it means here, too. An explained request has no short cut.
+    /// was right), it means here, too. An explained request has no short cut,
+    /// and nothing is remembered of salts and proofs.
     fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
         let _ = request;
         None
@@ -65,6 +66,14 @@ pub trait Authenticator: Send + Sync {
         let _ = watcher;
     }
 
+    /// Drops what is remembered of the users that `mask` is about: a name, or
+    /// one with the wildcards `*` and `?`. They are asked about anew, also by
+    /// whoever waits for an answer now. Returns how many were remembered.
+    fn forget_users(&self, mask: &str) -> usize {
+        let _ = mask;
+        0
+    }
+
     /// The records themselves, if this source can hand them out and take them
     /// in with their stored passwords (`dmail authent export` and `import`).
     fn records(&self) -> Option<&dyn Records> {
@@ -75,6 +84,12 @@ pub trait Authenticator: Send + Sync {
     /// remembered of it then holds for that address only.
     fn sees_address(&self) -> bool {
         false
+    }
+
+    /// Which proofs of a password it can judge, beside passwords themselves.
+    /// A layer passes on what is beneath.
+    fn proofs(&self) -> Proofs {
+        Proofs::default()
     }
 
     /// Ends in peace what runs for this source: asks child modules to leave.
@@ -127,12 +142,20 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
         (**self).watch(watcher);
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        (**self).forget_users(mask)
+    }
+
     fn records(&self) -> Option<&dyn Records> {
         (**self).records()
     }
 
     fn sees_address(&self) -> bool {
         (**self).sees_address()
+    }
+
+    fn proofs(&self) -> Proofs {
+        (**self).proofs()
     }
 
     async fn close(&self) {

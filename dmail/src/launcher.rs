@@ -24,6 +24,7 @@ use nix::unistd::{close, dup2_stdin, dup2_stdout, getppid};
 
 use crate::cli::ModuleExecArgs;
 use crate::failure::Failure;
+use crate::terminal;
 
 /// Descriptors that a module may have open.
 const OPEN_FILES: u64 = 1024;
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: ModuleExecArgs) -> Result<ExitCode, Failure> {
     let failure = become_module(&arguments);
     if arguments.checkpassword {
         // 1 would be a wrong password.
-        eprintln!("{failure}");
+        terminal::complain(&failure);
         return Ok(ExitCode::from(Exit::Later as u8));
     }
     Err(failure)

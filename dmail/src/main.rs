@@ -4,9 +4,6 @@
 //! name that it is called by (`nwauth`, `ldapauth` …). There is no logic here: it reads the
 //! configuration, builds, runs and drains.
 
-// These programs talk to their user on standard output.
-#![allow(clippy::print_stdout)]
-
 mod assemble;
 mod authent;
 mod check;
@@ -24,11 +21,13 @@ mod logging;
 mod module;
 mod nwauth;
 mod password;
+mod policy;
 mod serve;
 mod source;
 mod start;
 mod stdio;
 mod tcpauthsvr;
+mod terminal;
 mod throttle;
 mod transfer;
 mod unixauth;
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("dmail: {failure}");
+            terminal::complain(format_args!("dmail: {failure}"));
             failure.exit_code()
         }
     }
@@ -81,6 +80,7 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::CheckConfig(arguments) => check::config(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::ModuleExec(arguments) => launcher::run(arguments),
+        Command::Policy(arguments) => policy::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),

@@ -95,6 +95,7 @@ impl CheckPassword {
                             true` in checkpasswordauth.ini";
                 return Ok(Verdict::Rejected(Rejection::new(RejectionKind::Unsupported, text)));
             }
+            _ => return Ok(Verdict::Rejected(Rejection::unsupported())),
         };
         let login = request.user.as_str().as_bytes().to_vec();
         let Some(bytes) = (Request { login, secret: secret.clone() }).bytes() else {

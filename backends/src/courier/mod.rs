@@ -104,6 +104,7 @@ impl Courier {
                 Err(rejection) => return Ok(Verdict::Rejected(rejection)),
             },
             Purpose::Lookup => (wire::look_up(user, &origin), Rejection::unknown_user(user)),
+            _ => return Ok(Verdict::Rejected(Rejection::unsupported())),
         };
         let answer = self.ask(&question, MAX_ANSWER).await?;
         let Some(described) = wire::account(&answer)? else {

@@ -153,6 +153,7 @@ impl Authenticator for Dovecot {
         let verdict = match &request.purpose {
             Purpose::Check(secret) => self.check(&request.user, secret, &origin).await,
             Purpose::Lookup => self.look_up(&request.user, &origin).await,
+            _ => Ok(Verdict::Rejected(Rejection::unsupported())),
         };
         request.note(SOURCE, || match &verdict {
             Ok(Verdict::Accepted(_)) => "accepted".to_owned(),

@@ -10,7 +10,9 @@ mod authent;
 mod dialects;
 mod domains;
 mod drop;
+mod module;
 mod nwauth;
+mod policy;
 mod pop;
 mod server;
 mod smtp;
@@ -20,7 +22,9 @@ pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSetting
 pub use dialects::DialectSettings;
 pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
+pub use module::ModuleSettings;
 pub use nwauth::NwauthSettings;
+pub use policy::{PolicySettings, SenderRule};
 pub use pop::PopSettings;
 pub use server::{LogLevel, ServerSettings};
 pub use smtp::SmtpSettings;
@@ -45,12 +49,16 @@ pub struct Settings {
     pub drop: DropSettings,
     /// Who answers questions about users.
     pub authent: AuthentSettings,
+    /// The module that `authent_method external` asks.
+    pub module: ModuleSettings,
     /// How long answers are remembered.
     pub cache: CacheSettings,
     /// What happens to those who guess.
     pub throttle: ThrottleSettings,
     /// Who may log in where, and which accounts may not be used.
     pub access: AccessSettings,
+    /// What logins may send through another server.
+    pub policy: PolicySettings,
     /// The NWAuth user base.
     pub nwauth: NwauthSettings,
     /// DSMTP.
@@ -70,9 +78,11 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         DomainSettings::GROUP,
         DropSettings::GROUP,
         AuthentSettings::GROUP,
+        ModuleSettings::GROUP,
         CacheSettings::GROUP,
         ThrottleSettings::GROUP,
         AccessSettings::GROUP,
+        PolicySettings::GROUP,
         NwauthSettings::GROUP,
         SmtpSettings::GROUP,
         PopSettings::GROUP,
@@ -89,16 +99,18 @@ impl Settings {
         let domains = DomainSettings::build(given);
         let drop = DropSettings::build(given);
         let authent = AuthentSettings::build(given);
+        let module = ModuleSettings::build(given);
         let cache = CacheSettings::build(given);
         let throttle = ThrottleSettings::build(given);
         let access = AccessSettings::build(given);
+        let policy = PolicySettings::build(given);
         let nwauth = NwauthSettings::build(given);
         let smtp = SmtpSettings::build(given);
         let pop = PopSettings::build(given);
         let dialects = DialectSettings::build(given);
 
-        if let Some(authent) = &authent {
-            check::authent(authent, given);
+        if let (Some(authent), Some(module)) = (&authent, &module) {
+            check::authent(authent, module, given);
         }
         if let Some(cache) = &cache {
             check::cache(cache, given);
@@ -125,9 +137,11 @@ impl Settings {
             domains: domains?,
             drop: drop?,
             authent: authent?,
+            module: module?,
             cache: cache?,
             throttle: throttle?,
             access: access?,
+            policy: policy?,
             nwauth: nwauth?,
             smtp: smtp?,
             pop: pop?,

@@ -5,4 +5,7 @@ pub mod auth;
 pub mod line;
 pub mod userdb;
 
+mod logins;
 mod origin;
+
+pub use logins::{Cookie, Logins};

@@ -309,6 +309,7 @@ impl<S: Stream> Conversation<S> {
                     let answer = timeout(patience, gateway.search(search)).await;
                     Answer::Found(answer.unwrap_or_else(|_| Err(too_late(patience))))
                 }
+                Question::Forget(masks) => Answer::Forgotten(forget(&*gateway, masks)),
             };
             (ticket, question, answer)
         });
@@ -327,6 +328,7 @@ impl<S: Stream> Conversation<S> {
             Question::Authenticate(request) => &mut request.origin,
             Question::Change(change) => &mut change.origin,
             Question::Search(search) => &mut search.origin,
+            Question::Forget(_) => return,
         };
         origin.dialect = Some(self.manners.dialect);
         if let (Service::Line, Some(service)) = (origin.service, self.manners.service) {
@@ -412,6 +414,16 @@ impl<S: Stream> Conversation<S> {
             }
         }
     }
+}
+
+/// Has the users of these masks forgotten, or all if there is none.
+fn forget(gateway: &dyn Authenticator, masks: &[String]) -> usize {
+    let count = match masks {
+        [] => gateway.forget_users("*"),
+        masks => masks.iter().map(|mask| gateway.forget_users(mask)).sum(),
+    };
+    tracing::info!(?masks, count, "users forgotten, as was asked");
+    count
 }
 
 fn too_late(patience: Duration) -> Unavailable {

@@ -7,18 +7,20 @@ use std::time::Duration;
 use dmail_authent::line::Quoting;
 use dmail_core::Authenticator;
 use dmail_core::config::{AccountWords, Dialect, DialectLine, Settings, Tempfail};
-use dmail_dialects::authdaemon::{self, AuthdaemonSession};
+use dmail_core::sasl::Mechanism;
+use dmail_dialects::authdaemon::AuthdaemonSession;
 use dmail_dialects::dovecot::auth::{self, AuthSession};
 use dmail_dialects::dovecot::userdb::{self, UserdbSession};
+use dmail_dialects::policy::PolicySession;
 use dmail_dialects::saslauthd::SaslauthdSession;
 use dmail_dialects::serve::{ByAddress, Manners, NewSession};
 use dmail_dialects::socketmap::SocketmapSession;
 use dmail_dialects::table::Tables;
 use dmail_dialects::tcp_table::TcpTableSession;
-use dmail_dialects::{Session, serve};
+use dmail_dialects::{Session, UnixAccount, serve};
 use dmail_net::{Limits, Shutdown};
 
-use crate::assemble;
+use super::Shared;
 use crate::listen::Listener;
 
 /// How long a connection of our own protocol may be silent in its first
@@ -39,36 +41,49 @@ pub(super) enum Servant {
 }
 
 impl Servant {
-    /// Serves `line`, and asks `gateway`.
-    pub(super) fn new(
-        line: &DialectLine,
-        settings: &Settings,
-        gateway: Arc<dyn Authenticator>,
-    ) -> Self {
-        let limits = assemble::limits(settings, settings.dialects.max_connections);
+    /// Serves `line`, with what all lines share.
+    pub(super) fn new(line: &DialectLine, settings: &Settings, shared: &Shared) -> Self {
+        let gateway = Arc::clone(&shared.live) as Arc<dyn Authenticator>;
+        // One client is a mail server with many processes.
+        let connections = settings.dialects.max_connections;
+        let limits = Limits { connections, per_client: usize::MAX };
         let allow = allow(line);
         let new_session: NewSession = match &line.dialect {
             Dialect::Authdaemon(words) => {
                 let config = account(words);
                 sessions(move || AuthdaemonSession::new(config.clone(), true))
             }
-            Dialect::DovecotAuth { tempfail } => {
+            Dialect::DovecotAuth { tempfail, mechanisms } => {
+                note_unserved(mechanisms, &*gateway);
+                let (wanted, gateway) = (mechanisms.clone(), Arc::clone(&gateway));
                 let tempfail = match tempfail {
                     Tempfail::Close => auth::Tempfail::Close,
                     Tempfail::Code => auth::Tempfail::Code,
                 };
+                let logins = Arc::clone(&shared.logins);
                 sessions(move || {
+                    // The user base may be another one after SIGHUP.
+                    let proofs = gateway.proofs();
+                    let served = wanted.iter().filter(|wanted| wanted.is_served_by(proofs));
                     AuthSession::new(auth::Config {
                         tempfail,
+                        mechanisms: served.copied().collect(),
                         pid: std::process::id(),
                         connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
                         cookie: rand::random(),
+                        logins: Some(Arc::clone(&logins)),
                     })
                 })
             }
-            Dialect::DovecotUserdb { home } => {
-                let config = userdb::Config { pid: std::process::id(), home: home.clone() };
+            Dialect::DovecotUserdb { home, uid, gid, master } => {
+                let (home, uid, gid) = (home.clone(), *uid, *gid);
+                let master = master.then(|| Arc::clone(&shared.logins));
+                let config = userdb::Config { pid: std::process::id(), home, uid, gid, master };
                 sessions(move || UserdbSession::new(config.clone()))
+            }
+            Dialect::Policy => {
+                let policy = Arc::clone(&shared.policy);
+                sessions(move || PolicySession::new(Arc::clone(&policy)))
             }
             Dialect::Saslauthd => sessions(SaslauthdSession::new),
             Dialect::Socketmap { transport } => {
@@ -112,6 +127,14 @@ impl Servant {
     }
 }
 
+/// Logs which of the mechanisms will not be offered.
+fn note_unserved(wanted: &[Mechanism], gateway: &dyn Authenticator) {
+    let proofs = gateway.proofs();
+    for mechanism in wanted.iter().filter(|wanted| !wanted.is_served_by(proofs)) {
+        tracing::warn!(%mechanism, "not offered: the user base cannot judge what it brings");
+    }
+}
+
 fn sessions<S: Session + 'static>(new: impl Fn() -> S + Send + Sync + 'static) -> NewSession {
     Box::new(move || Box::new(new()))
 }
@@ -124,15 +147,13 @@ fn allow(line: &DialectLine) -> ByAddress {
     }
 }
 
-fn account(words: &AccountWords) -> authdaemon::Config {
+fn account(words: &AccountWords) -> UnixAccount {
     let AccountWords { uid, gid, home } = words;
-    authdaemon::Config { uid: *uid, gid: *gid, home: home.display().to_string() }
+    UnixAccount { uid: *uid, gid: *gid, home: home.display().to_string() }
 }
 
 fn tables(settings: &Settings, transport: Option<&String>) -> Arc<Tables> {
-    let domains = &settings.domains;
-    let vdomains = domains.vdomains.iter().map(|vdomain| &vdomain.domain);
-    let domains = domains.host_domains.iter().chain(vdomains).cloned().collect();
+    let domains = super::domains(settings);
     Arc::new(Tables { domains, transport: transport.cloned() })
 }
 

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use super::options::Options;
 use super::{Program, descriptor, gateway};
 use crate::failure::Failure;
-use crate::module;
+use crate::{module, terminal};
 
 mod person;
 
@@ -67,7 +67,9 @@ fn work(options: &Options) -> Ended<std::convert::Infallible> {
     // Before anything else opens a file: descriptor 3 may be free.
     let request = read()?;
     let Some((next, arguments)) = options.rest.split_first() else {
-        eprintln!("{NAME}: no program is named that follows a right password");
+        terminal::complain(format_args!(
+            "{NAME}: no program is named that follows a right password"
+        ));
         return Err(Exit::Misused);
     };
     // What follows keeps the limits that it was started with.
@@ -79,7 +81,7 @@ fn work(options: &Options) -> Ended<std::convert::Infallible> {
         Ok(Verdict::Accepted(account)) => account,
         Ok(Verdict::Rejected(rejection)) => return Err(refusal(rejection.kind, lookup)),
         Err(error) => {
-            eprintln!("{NAME}: {}: {error}", question.user);
+            terminal::complain(format_args!("{NAME}: {}: {error}", question.user));
             return Err(Exit::Later);
         }
     };
@@ -98,14 +100,14 @@ fn work(options: &Options) -> Ended<std::convert::Infallible> {
 }
 
 fn later(why: String) -> Exit {
-    eprintln!("{NAME}: {why}");
+    terminal::complain(format_args!("{NAME}: {why}"));
     Exit::Later
 }
 
 /// Reads the login.
 fn read() -> Ended<Request> {
     let misused = |why: &str| {
-        eprintln!("{NAME}: descriptor {DESCRIPTOR}: {why}");
+        terminal::complain(format_args!("{NAME}: descriptor {DESCRIPTOR}: {why}"));
         Exit::Misused
     };
     let pipe = descriptor::take_for_reading(DESCRIPTOR);

@@ -21,11 +21,13 @@ mod reply;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use dmail_dialects::authdaemon::{self, AuthdaemonSession};
+use dmail_dialects::UnixAccount;
+use dmail_dialects::authdaemon::AuthdaemonSession;
 use dmail_dialects::extauth::ExtauthSession;
-use dmail_dialects::proc_exec::{self, ProcExecSession};
+use dmail_dialects::proc_exec::ProcExecSession;
 
 use crate::failure::Failure;
+use crate::terminal;
 use options::Options;
 
 /// A program of this kind.
@@ -49,7 +51,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
         run: |program, words| {
             pipe::run(program, words, |options| {
                 let (uid, gid) = options.owner();
-                let config = authdaemon::Config { uid, gid, home: options.home() };
+                let config = UnixAccount { uid, gid, home: options.home() };
                 Box::new(AuthdaemonSession::new(config, false))
             })
         },
@@ -80,7 +82,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
         run: |program, words| {
             pipe::run(program, words, |options| {
                 let (uid, gid) = options.owner();
-                let config = proc_exec::Config { uid, gid, home: options.home() };
+                let config = UnixAccount { uid, gid, home: options.home() };
                 Box::new(ProcExecSession::new(config))
             })
         },
@@ -122,7 +124,7 @@ impl Program {
         match Options::parse(words).map_err(usage)? {
             Some(options) => Ok(Some(options)),
             None => {
-                println!("{}", self.usage());
+                terminal::say(self.usage())?;
                 Ok(None)
             }
         }

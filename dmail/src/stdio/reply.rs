@@ -8,6 +8,7 @@ use dmail_dialects::checkpassword::{Exit, MAX_REPLY, Reply};
 
 use super::descriptor;
 use crate::failure::Failure;
+use crate::terminal;
 
 /// Its name.
 pub(super) const NAME: &str = "checkpassword-reply";
@@ -27,7 +28,9 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
     match written {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
-            eprintln!("{NAME}: cannot answer on descriptor {DESCRIPTOR}: {error}");
+            terminal::complain(format_args!(
+                "{NAME}: cannot answer on descriptor {DESCRIPTOR}: {error}"
+            ));
             Ok(ExitCode::from(Exit::Later as u8))
         }
     }

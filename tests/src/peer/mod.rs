@@ -5,6 +5,7 @@ pub mod curl;
 pub mod dovecot_auth;
 pub mod fd3;
 pub mod mariadb;
+pub mod postfix;
 pub mod python;
 pub mod slapd;
 pub mod swaks;

@@ -48,12 +48,13 @@ pub(in super::super) fn dialects(
 /// Whether clients send passwords in clear text.
 fn sends_passwords(dialect: &Dialect) -> bool {
     match dialect {
-        Dialect::Authdaemon(_)
-        | Dialect::DovecotAuth { .. }
-        | Dialect::Saslauthd
-        | Dialect::Tcpauth { .. } => true,
-        Dialect::DovecotUserdb { .. } | Dialect::Socketmap { .. } | Dialect::TcpTable { .. } => {
-            false
+        Dialect::Authdaemon(_) | Dialect::Saslauthd | Dialect::Tcpauth { .. } => true,
+        Dialect::DovecotAuth { mechanisms, .. } => {
+            mechanisms.iter().any(|mechanism| mechanism.tells_password())
         }
+        Dialect::DovecotUserdb { .. }
+        | Dialect::Policy
+        | Dialect::Socketmap { .. }
+        | Dialect::TcpTable { .. } => false,
     }
 }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::super::suggest;
 use super::super::value::{Fault, Kind, boolean, number, path, text, word};
 use super::Options;
+use crate::sasl::Mechanism;
 
 /// Longest value of an option that is any text, in bytes.
 const MAX_TEXT: usize = 1_024;
@@ -17,12 +19,23 @@ pub enum Dialect {
     DovecotAuth {
         /// How nobody's decision is told.
         tempfail: Tempfail,
+        /// The mechanisms that are offered, as far as the user base can judge
+        /// what they bring.
+        mechanisms: Vec<Mechanism>,
     },
     /// Accounts as Dovecot's auth service answers them.
     DovecotUserdb {
         /// The home folders of users, with `%u`, `%n` and `%d` in it.
         home: Option<String>,
+        /// The owner of accounts that have none with a number.
+        uid: Option<u32>,
+        /// The group of all accounts.
+        gid: Option<u32>,
+        /// Whether logins are taken up here, too.
+        master: bool,
     },
+    /// Postfix' policy delegation.
+    Policy,
     /// saslauthd's socket.
     Saslauthd,
     /// Tables of Postfix and sendmail, by their names.
@@ -51,7 +64,9 @@ impl Dialect {
         match self {
             Self::Authdaemon(_) => "authdaemon",
             Self::DovecotAuth { .. } => "dovecot-auth",
-            Self::DovecotUserdb { .. } => "dovecot-userdb",
+            Self::DovecotUserdb { master: true, .. } => "dovecot-master",
+            Self::DovecotUserdb { master: false, .. } => "dovecot-userdb",
+            Self::Policy => "policy",
             Self::Saslauthd => "saslauthd",
             Self::Socketmap { .. } => "socketmap",
             Self::TcpTable { .. } => "tcp-table",
@@ -138,18 +153,35 @@ pub const DIALECTS: &[DialectRow] = &[
                     login processes",
         example: "dialect dovecot-auth unix:/var/spool/postfix/private/dmail mode=660 \
                   group=postfix",
-        options: &[&TEMPFAIL, &SERVICE, &TIMEOUT],
+        options: &[&TEMPFAIL, &MECHANISMS, &SERVICE, &TIMEOUT],
         read: |options| {
             let tempfail = options.take("tempfail", &word(&TEMPFAILS))?.unwrap_or_default();
-            Ok(Dialect::DovecotAuth { tempfail })
+            let mechanisms = options.take("mechanisms", &mechanisms())?;
+            let mechanisms = mechanisms.unwrap_or_else(|| vec![Mechanism::Plain, Mechanism::Login]);
+            Ok(Dialect::DovecotAuth { tempfail, mechanisms })
         },
+    },
+    DialectRow {
+        name: "dovecot-master",
+        spoken_by: "Dovecot's mail processes, which take up the logins of `dovecot-auth`, and \
+                    `doveadm auth cache flush`",
+        example: "dialect dovecot-master unix:master.sock mode=660 group=dovecot uid=5000 gid=5000",
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &TIMEOUT],
+        read: |options| userdb(options, true),
     },
     DialectRow {
         name: "dovecot-userdb",
         spoken_by: "Dovecot's LMTP, LDA and `doveadm user`",
         example: "dialect dovecot-userdb unix:userdb.sock mode=660 group=dovecot",
-        options: &[&HOMES, &SERVICE, &TIMEOUT],
-        read: |options| Ok(Dialect::DovecotUserdb { home: options.take("home", &text(MAX_TEXT))? }),
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &SERVICE, &TIMEOUT],
+        read: |options| userdb(options, false),
+    },
+    DialectRow {
+        name: "policy",
+        spoken_by: "Postfix (`check_policy_service`)",
+        example: "dialect policy unix:/var/spool/postfix/private/policy mode=660 group=postfix",
+        options: &[&TIMEOUT],
+        read: |_| Ok(Dialect::Policy),
     },
     DialectRow {
         name: "saslauthd",
@@ -191,6 +223,15 @@ pub const DIALECTS: &[DialectRow] = &[
         },
     },
 ];
+
+fn userdb(options: &mut Options<'_>, master: bool) -> Result<Dialect, Fault> {
+    Ok(Dialect::DovecotUserdb {
+        home: options.take("home", &text(MAX_TEXT))?,
+        uid: options.take("uid", &number(1..=u32::MAX))?,
+        gid: options.take("gid", &number(1..=u32::MAX))?,
+        master,
+    })
+}
 
 const ALLOW: OptionRow = OptionRow {
     name: "allow",
@@ -234,6 +275,15 @@ const CHANGES: OptionRow = OptionRow {
     meaning: "Whether whoever may ask may also set passwords, add users and remove them. Without \
               it, nobody may.",
 };
+const MECHANISMS: OptionRow = OptionRow {
+    name: "mechanisms",
+    value: "PLAIN,LOGIN,SCRAM-SHA-256",
+    meaning: "How clients may log in, in this order: `PLAIN` and `LOGIN` without it. `SCRAM-SHA-256`, \
+              `SCRAM-SHA-1` and `CRAM-MD5` are for users whose stored password allows it \
+              (`docs/scram.md`), those with `-PLUS` for Dovecot 2.4 only; `OAUTHBEARER` and \
+              `XOAUTH2` for user bases that judge tokens. What the user base cannot judge is not \
+              offered.",
+};
 const UID: OptionRow = OptionRow {
     name: "uid",
     value: "5000",
@@ -241,6 +291,17 @@ const UID: OptionRow = OptionRow {
 };
 const GID: OptionRow =
     OptionRow { name: "gid", value: "5000", meaning: "The number of the group of all accounts." };
+const OWNER_UID: OptionRow = OptionRow {
+    name: "uid",
+    value: "5000",
+    meaning: "The number of the user that owns accounts for which the user base names none. \
+              Without it, Dovecot's `mail_uid`.",
+};
+const OWNER_GID: OptionRow = OptionRow {
+    name: "gid",
+    value: "5000",
+    meaning: "The number of the group of all accounts. Without it, Dovecot's `mail_gid`.",
+};
 const HOME: OptionRow =
     OptionRow { name: "home", value: "/var/mail", meaning: "The home folder of all accounts." };
 const HOMES: OptionRow = OptionRow {
@@ -262,6 +323,31 @@ const MAP: OptionRow = OptionRow {
 };
 
 const TEMPFAILS: [(&str, Tempfail); 2] = [("close", Tempfail::Close), ("code", Tempfail::Code)];
+
+/// Names of mechanisms, with commas between them.
+fn mechanisms() -> Kind<Vec<Mechanism>> {
+    Kind::new("names of SASL mechanisms with commas between them", |value| {
+        let mut mechanisms = Vec::new();
+        let mut at = 0;
+        for name in value.text.split(',') {
+            let part = at..at + name.len();
+            at = part.end + 1;
+            let Some(mechanism) = Mechanism::parse(name.as_bytes()) else {
+                let names = Mechanism::ALL.map(Mechanism::name);
+                let fault = Fault::part(part, "there is no such mechanism");
+                return Err(fault.help(match suggest::closest(name, names) {
+                    Some(close) => format!("did you mean {close}?"),
+                    None => format!("there are {}", names.join(", ")),
+                }));
+            };
+            if mechanisms.contains(&mechanism) {
+                return Err(Fault::part(part, "the mechanism is there twice"));
+            }
+            mechanisms.push(mechanism);
+        }
+        Ok(mechanisms)
+    })
+}
 
 /// The name of a map.
 fn map() -> Kind<&'static str> {
