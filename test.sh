@@ -18,11 +18,14 @@ need ip iproute2
 need nft nftables
 need useradd passwd
 need slapd slapd
+need dovecot dovecot-core
+need authtest courier-authdaemon
 need mariadbd mariadb-server
 need dovecot dovecot-core
 need nginx nginx
 [ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || packages="$packages libnginx-mod-mail"
 need postmap postfix
+[ -e /usr/lib/courier-authlib/libauthpipe.so.0 ] || packages="$packages courier-authlib-pipe"
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"

@@ -11,6 +11,8 @@ use dmail_core::Service;
 use dmail_core::config::DIALECTS;
 use dmail_transfer::Format;
 
+use crate::stdio;
+
 /// Mail servers that log their users in through any user base.
 #[derive(Debug, Parser)]
 #[command(name = "dmail", version, max_term_width = 100, after_help = programs())]
@@ -376,6 +378,9 @@ pub(crate) enum ThrottleAction {
 pub(crate) struct ModuleExecArgs {
     /// The process that must not be outlived
     pub(crate) parent: i32,
+    /// Standard input becomes descriptor 3, and standard output 4
+    #[arg(long)]
+    pub(crate) checkpassword: bool,
     /// The module
     pub(crate) program: OsString,
     /// Its arguments
@@ -393,7 +398,13 @@ fn programs() -> String {
         format!("  {program:<12} {summary}")
     });
     let heading = "User bases, as module programs (see `dmail PROGRAM help`):".to_owned();
-    [heading].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    let asking = stdio::PROGRAMS.iter().map(|program| {
+        let stdio::Program { name, summary, .. } = program;
+        format!("  {name:<12} {summary}")
+    });
+    let other = "\nPrograms that other servers start (see `dmail PROGRAM -help`):".to_owned();
+    let lines = [heading].into_iter().chain(lines).chain([other]).chain(asking);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn parse_dialect(text: &str) -> Result<&'static str, String> {

@@ -105,8 +105,8 @@ impl Servant {
                 let (tables, map) = (tables(settings, transport.as_ref()), *map);
                 sessions(move || TcpTableSession::new(Arc::clone(&tables), map))
             }
-            Dialect::Tcpauth => {
-                let config = tcpauth(limits, allow);
+            Dialect::Tcpauth { changes } => {
+                let config = tcpauth(limits, allow, *changes);
                 let server = dmail_tcpauth::Server::new(config, Arc::clone(&gateway));
                 let told: Weak<dmail_tcpauth::Server> = Arc::downgrade(&server);
                 gateway.watch(told);
@@ -175,11 +175,12 @@ fn tables(settings: &Settings, transport: Option<&String>) -> Arc<Tables> {
     Arc::new(Tables { domains, transport: transport.cloned() })
 }
 
-/// Nobody may change anything here: accounts are managed elsewhere.
-fn tcpauth(limits: Limits, allow: ByAddress) -> dmail_tcpauth::Config {
+/// Our own protocol. Nobody proves a secret here: who may ask may change, if
+/// anybody may.
+fn tcpauth(limits: Limits, allow: ByAddress, changes: bool) -> dmail_tcpauth::Config {
     dmail_tcpauth::Config {
         allow,
-        changes: Arc::new(|_| false),
+        changes: Arc::new(move |_| changes),
         limits,
         idle: TCPAUTH_IDLE,
         outstanding: OUTSTANDING,

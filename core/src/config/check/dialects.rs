@@ -37,6 +37,10 @@ pub(in super::super) fn dialects(
                     "add secret_file=FILE, or listen on unix:FILE",
                 );
             }
+            if line.dialect == (Dialect::Tcpauth { changes: true }) {
+                let message = "over TCP nobody can prove who may change accounts";
+                given.report_at(Error, place, message, "use unix:FILE, or `dmail tcpauthsvr`");
+            }
             let has_tls = line.dialect.http().is_some_and(|words| words.tls.is_some());
             if !listen.is_loopback() && !has_tls && sends_passwords(&line.dialect) {
                 given.report_at(
@@ -57,7 +61,7 @@ fn sends_passwords(dialect: &Dialect) -> bool {
         | Dialect::Authdaemon(_)
         | Dialect::Http(_)
         | Dialect::Saslauthd
-        | Dialect::Tcpauth => true,
+        | Dialect::Tcpauth { .. } => true,
         Dialect::DovecotAuth { mechanisms, .. } => {
             mechanisms.iter().any(|mechanism| mechanism.tells_password())
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::suggest;
-use super::super::value::{Fault, Kind, number, path, text, word};
+use super::super::value::{Fault, Kind, boolean, number, path, text, word};
 use super::http::{self, AuthHttpWords, HttpWords};
 use super::options::Options;
 use crate::sasl::Mechanism;
@@ -59,7 +59,10 @@ pub enum Dialect {
         transport: Option<String>,
     },
     /// Our own protocol, for programs on this machine.
-    Tcpauth,
+    Tcpauth {
+        /// Whether they may change accounts.
+        changes: bool,
+    },
 }
 
 impl Dialect {
@@ -97,7 +100,7 @@ impl Dialect {
             Self::Saslauthd => "saslauthd",
             Self::Socketmap { .. } => "socketmap",
             Self::TcpTable { .. } => "tcp-table",
-            Self::Tcpauth => "tcpauth",
+            Self::Tcpauth { .. } => "tcpauth",
         }
     }
 }
@@ -246,8 +249,11 @@ pub const DIALECTS: &[DialectRow] = &[
         name: "tcpauth",
         spoken_by: "programs of ours: `authent_method tcpauth`, and the dialects on standard input",
         example: "dialect tcpauth unix:tcpauth.sock",
-        options: &[],
-        read: |_| Ok(Dialect::Tcpauth),
+        options: &[&CHANGES],
+        read: |options| {
+            let changes = options.take("changes", &boolean())?.unwrap_or_default();
+            Ok(Dialect::Tcpauth { changes })
+        },
     },
 ];
 
@@ -295,6 +301,12 @@ const TEMPFAIL: OptionRow = OptionRow {
     meaning: "How \"try again later\" is told. `close` cuts the connection, which Postfix and Exim \
               understand; to the protocol's own word they tell their clients that the password is \
               wrong. `code` is that word, for Dovecot. Without it, `close`.",
+};
+const CHANGES: OptionRow = OptionRow {
+    name: "changes",
+    value: "yes",
+    meaning: "Whether whoever may ask may also set passwords, add users and remove them. Without \
+              it, nobody may.",
 };
 const MECHANISMS: OptionRow = OptionRow {
     name: "mechanisms",

@@ -97,7 +97,7 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("auth-http unix:a smtp=h:25 user=me", "me", "not one of the words", "user= needs one of login, account"),
         ("http unix:a key=/a.key", "http", "certificate= is missing", "add certificate="),
         ("auth-policy unix:a certificate=/a.pem", "auth-policy", "key= is missing", "add key="),
-        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has mode="),
+        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has changes=, mode="),
         ("dovecot-auth unix:a mechanisms=PLAIN,SCRAM-SHA256", "SCRAM-SHA256", "there is no such mechanism", "there are SCRAM-SHA-256-PLUS, "),
         ("dovecot-auth unix:a mechanisms=LOGIN,login", "login", "the mechanism is there twice", "mechanisms= needs names of SASL"),
         ("dovecot-auth unix:a tempfail=cut", "cut", "not one of the words", "tempfail= needs one of close, code"),

@@ -54,6 +54,7 @@ fn talk_as(master: Option<Arc<Logins>>, input: &str) -> String {
                 let count = masks.len();
                 session.answered(ticket, Answer::Forgotten(count), &mut out);
             }
+            step @ Step::Ask(_, Question::Change(_)) => panic!("{step:?}"),
             Step::Ask(ticket, Question::Search(search)) => {
                 assert_eq!(search.pattern, "a*");
                 let hits = vec![Hit { user: user("ann"), info: Info::default() }];
