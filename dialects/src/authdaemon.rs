@@ -18,6 +18,7 @@ use dmail_core::{
 };
 use memchr::memchr;
 
+use crate::service::service_of;
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest command line, and longest body of `AUTH`.
@@ -58,7 +59,7 @@ impl AuthdaemonSession {
         match words.next() {
             Some("PRE") => {
                 let (_, service, user) = (words.next(), words.next(), words.next());
-                self.origin.service = service_of(service.unwrap_or_default());
+                self.origin.service = service_of(service.unwrap_or_default().as_bytes());
                 match login_name(user.unwrap_or_default().as_bytes(), Username::MAX_BYTES) {
                     Ok(user) => {
                         let request = AuthRequest::lookup(user, self.origin);
@@ -91,7 +92,7 @@ impl AuthdaemonSession {
         let mut lines = body.splitn(4, |byte| *byte == b'\n');
         let mut next = || lines.next().unwrap_or_default();
         let (service, kind, user, password) = (next(), next(), next(), next());
-        self.origin.service = service_of(&String::from_utf8_lossy(service));
+        self.origin.service = service_of(service);
         if kind != b"login" {
             return self.refuse(out);
         }
@@ -203,14 +204,6 @@ fn body_of(line: &[u8]) -> Option<Result<usize, ()>> {
     let digits = line.strip_prefix(b"AUTH ")?;
     let length = std::str::from_utf8(digits).ok().and_then(|text| text.trim().parse().ok());
     Some(length.filter(|length| *length <= MAX_LINE).ok_or(()))
-}
-
-fn service_of(name: &str) -> Service {
-    match name {
-        "pop3" => Service::Pop3,
-        "esmtp" | "smtp" => Service::Smtp,
-        _ => Service::Line,
-    }
 }
 
 #[cfg(test)]

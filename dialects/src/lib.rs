@@ -30,6 +30,7 @@ pub mod socketmap;
 pub mod table;
 pub mod tcp_table;
 
+mod service;
 mod session;
 
 pub use session::{Answer, Question, Session, Step, Then, Ticket};
