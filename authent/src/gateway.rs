@@ -119,6 +119,11 @@ impl Authenticator for Gateway {
         self.top.search(search).await
     }
 
+    /// The throttle and the access lists judge by address.
+    fn sees_address(&self) -> bool {
+        true
+    }
+
     /// The names that are told are the canonical ones, and the gateway itself
     /// has forgotten the user by then.
     fn watch(&self, watcher: Weak<dyn Watcher>) {

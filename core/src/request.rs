@@ -60,13 +60,16 @@ pub struct Origin {
     pub local: Option<IpAddr>,
     /// Which program asks.
     pub service: Service,
+    /// The dialect that another server asked in, as dmail.conf calls it.
+    /// `None` for programs of ours.
+    pub dialect: Option<&'static str>,
 }
 
 impl Origin {
     /// A question of ours, from this machine.
     #[must_use]
     pub fn local(service: Service) -> Self {
-        Self { client: None, local: None, service }
+        Self { client: None, local: None, service, dialect: None }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Other mail servers' ways of asking who somebody is: each a dialect, spoken
-//! here without any IO.
+//! here without any IO, but for [`serve`].
 //!
 //! ```text
 //!   bytes ─▶ codec ─▶ Session ──Step::Ask(ticket, question)──▶ the gateway
@@ -25,6 +25,7 @@ pub mod dovecot;
 pub mod extauth;
 pub mod proc_exec;
 pub mod saslauthd;
+pub mod serve;
 pub mod socketmap;
 pub mod table;
 pub mod tcp_table;

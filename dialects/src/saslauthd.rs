@@ -53,8 +53,7 @@ impl Session for SaslauthdSession {
         input.advance(used);
         let origin = Origin {
             client: counted(input, 0).and_then(|(field, _)| address(&input[field])),
-            local: None,
-            service: service_of(&service),
+            ..Origin::local(service_of(&service))
         };
         input.clear();
         let mut name = login;

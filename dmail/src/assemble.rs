@@ -160,7 +160,8 @@ pub(crate) fn lock_policy(settings: &Settings) -> LockPolicy {
     }
 }
 
-fn limits(settings: &Settings, connections: usize) -> Limits {
+/// How many connections a service takes, and how many of them from one client.
+pub(crate) fn limits(settings: &Settings, connections: usize) -> Limits {
     let per_client = match settings.server.max_connections_per_ip {
         0 => usize::MAX,
         limit => limit,

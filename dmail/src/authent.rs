@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
 
 /// Where a question comes from, as the command line says.
 pub(crate) fn origin(arguments: OriginArgs) -> Origin {
-    Origin { client: arguments.ip, local: arguments.local_ip, service: arguments.service }
+    Origin { client: arguments.ip, local: arguments.local_ip, ..Origin::local(arguments.service) }
 }
 
 /// A user name from the command line.

@@ -72,6 +72,8 @@ pub(crate) struct ServeArgs {
 /// A server that can run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
+    /// The dialects of other servers
+    Dialects,
     /// DPOP
     Pop,
     /// DSMTP

@@ -13,13 +13,14 @@ use crate::throttle;
 
 /// The sockets that may be in a `work_path`: servers that run alone have their
 /// own.
-const NAMES: [&str; 3] = ["control", "control-pop", "control-smtp"];
+const NAMES: [&str; 4] = ["control", "control-pop", "control-smtp", "control-dialects"];
 
 /// Opens the control socket of the servers that run here. Must be called
 /// within the runtime.
 pub(crate) fn open(settings: &Settings, only: Option<Role>) -> Result<ControlSocket, Failure> {
     let name = match only {
         None => NAMES[0],
+        Some(Role::Dialects) => NAMES[3],
         Some(Role::Pop) => NAMES[1],
         Some(Role::Smtp) => NAMES[2],
     };

@@ -21,7 +21,8 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict,
+    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
+    Verdict,
 };
 
 use crate::failure::Failure;
@@ -74,8 +75,9 @@ impl Live {
     }
 
     /// Reads what the configuration says of the gateway once more, and goes on
-    /// with it. If anything is wrong, everything stays as it is.
-    pub(crate) async fn reload(&self) {
+    /// with it. If anything is wrong, everything stays as it is; else returns the
+    /// settings that hold now.
+    pub(crate) async fn reload(&self) -> Option<Settings> {
         match self.reopen().await {
             Ok(fresh) => {
                 let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
@@ -90,9 +92,11 @@ impl Live {
                     let _ = tokio::time::timeout(patience, last_answers(&old)).await;
                     old.source.shutdown().await;
                 });
+                Some(fresh.settings.clone())
             }
             Err(problem) => {
                 tracing::error!(file = %self.path.display(), %problem, "not reloaded; all stays as it was");
+                None
             }
         }
     }
@@ -109,6 +113,7 @@ impl Live {
             access: fresh.access,
             throttle: fresh.throttle,
             nwauth: fresh.nwauth,
+            dialects: fresh.dialects,
             ..self.settings.clone()
         };
         let diagnostics = source::check(&settings)?;
@@ -157,11 +162,19 @@ impl Authenticator for Live {
         self.running().gateway.authenticate(request).await
     }
 
+    fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        self.running().gateway.recall(request)
+    }
+
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
         self.running().gateway.change(change).await
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
+    }
+
+    fn sees_address(&self) -> bool {
+        self.with_gateway(Authenticator::sees_address)
     }
 }

@@ -1,6 +1,6 @@
 //! `dmail serve`: listens, runs until it is asked to stop, and drains.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,8 +17,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Role, ServeArgs};
 use crate::failure::Failure;
+use crate::listen::bind;
 use crate::live::Live;
-use crate::{assemble, configuration, control, logging};
+use crate::{assemble, configuration, control, dialects, logging};
 
 /// How long work that nobody waits for any more may hold up the end.
 const LAST_WORK: Duration = Duration::from_secs(1);
@@ -63,6 +64,7 @@ pub(crate) fn run_to_end<T>(work: impl Future<Output = Result<T, Failure>>) -> R
 pub(crate) struct Listeners {
     smtp: Vec<TcpListener>,
     pop: Vec<TcpListener>,
+    dialects: dialects::Sockets,
 }
 
 impl Listeners {
@@ -77,6 +79,10 @@ impl Listeners {
         Ok(Self {
             smtp: open("SMTP", Role::Smtp, &settings.smtp.ports)?,
             pop: open("POP3", Role::Pop, &settings.pop.ports)?,
+            dialects: match only {
+                None | Some(Role::Dialects) => dialects::Sockets::open(settings)?,
+                Some(Role::Pop | Role::Smtp) => dialects::Sockets::none(),
+            },
         })
     }
 
@@ -91,29 +97,10 @@ impl Listeners {
     }
 }
 
-pub(crate) fn bind(service: &'static str, port: &Listen) -> Result<TcpListener, Failure> {
-    let address = port.socket_addr();
-    let bound = dmail_net::bind(address).or_else(|error| {
-        // On a machine without IPv6, "all addresses" are those of IPv4.
-        match port.address {
-            None if error.kind() != std::io::ErrorKind::AddrInUse => {
-                dmail_net::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port.port))
-            }
-            _ => Err(error),
-        }
-    });
-    bound.map_err(|error| Failure::Listen {
-        service,
-        address: port.to_string(),
-        error,
-        blame: port.blame(),
-    })
-}
-
 /// Serves until a signal asks to stop; then no new sessions, running ones
 /// finish within `drain_timeout`, modules get `exit`. SIGHUP opens new log files
-/// and reads the settings of the gateway again, from the file `path`. `ready` is
-/// called when clients can be served.
+/// and reads the settings of the gateway and the dialects again, from the file
+/// `path`. `ready` is called when clients can be served.
 pub(crate) async fn serve(
     path: &Path,
     settings: &Settings,
@@ -133,7 +120,7 @@ pub(crate) async fn serve(
     let control = control::open(settings, only)?;
     let live = Live::open(path, settings).await?;
     let shutdown = Shutdown::new();
-    start_servers(settings, listeners, Arc::clone(&live) as _, &shutdown)?;
+    let mut dialects = start_servers(settings, listeners, &live, &shutdown)?;
     tokio::spawn(control.serve(control::commands(&live), shutdown.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
     ready();
@@ -145,8 +132,15 @@ pub(crate) async fn serve(
             _ = hangup.recv() => {
                 logging::reopen();
                 // A user base that takes its time does not hold up the end.
+                let reload = async {
+                    if let Some(settings) = live.reload().await
+                        && only.is_none_or(|only| only == Role::Dialects)
+                    {
+                        dialects.follow(&settings).await;
+                    }
+                };
                 tokio::select! {
-                    () = live.reload() => {}
+                    () = reload => {}
                     _ = interrupt.recv() => break,
                     _ = terminate.recv() => break,
                 }
@@ -154,6 +148,7 @@ pub(crate) async fn serve(
         }
     }
     tracing::info!(sessions = shutdown.sessions(), "asked to stop, finishing the sessions");
+    dialects.remove_files();
     let cut_off = tokio::select! {
         left = shutdown.drain(settings.server.drain_timeout) => left,
         // Whoever asks twice is in a hurry.
@@ -187,9 +182,10 @@ fn check_folders(settings: &Settings) -> Result<(), Failure> {
 fn start_servers(
     settings: &Settings,
     listeners: Listeners,
-    gateway: Arc<dyn Authenticator>,
+    live: &Arc<Live>,
     shutdown: &Shutdown,
-) -> Result<(), Failure> {
+) -> Result<dialects::Dialects, Failure> {
+    let gateway = Arc::clone(live) as Arc<dyn Authenticator>;
     if !listeners.smtp.is_empty() {
         let server = assemble::smtp(settings, Arc::clone(&gateway))?;
         for listener in listeners.smtp {
@@ -204,7 +200,7 @@ fn start_servers(
             tokio::spawn(dmail_pop::run(listener, Arc::clone(&server), shutdown.clone()));
         }
     }
-    Ok(())
+    Ok(listeners.dialects.serve(settings, live, shutdown))
 }
 
 /// Logs where a service listens: with port 0 only the system knows.

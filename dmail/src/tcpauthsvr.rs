@@ -18,16 +18,14 @@ use dmail_authent::pool::{Pool, PoolConfig};
 use dmail_authent::unmapped::Unmapped;
 use dmail_backends::SourceSettings;
 use dmail_backends::nwauth::NwAuthConfig;
-use dmail_core::config::Place;
 use dmail_core::{Authenticator, Username, Watcher};
 use dmail_net::Shutdown;
-use dmail_tcpauth::settings::{self, DaemonSettings, ListenOn, SourceWords};
+use dmail_tcpauth::settings::{self, DaemonSettings, SourceWords};
 use dmail_tcpauth::{Client, Server};
-use nix::unistd::{Group, User};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
+use crate::listen::{self, Listener};
 use crate::source::{self, Source};
 use crate::{configuration, logging, serve};
 
@@ -141,8 +139,7 @@ async fn daemon(settings: DaemonSettings) -> Result<ExitCode, Failure> {
         }
     }
     tracing::info!(sessions = shutdown.sessions(), "asked to stop, answering what was asked");
-    // Now, and not at the end: a new daemon may have put its own there by then.
-    remove_sockets(&settings);
+    settings.listen.listen.iter().for_each(listen::remove_file);
     let cut_off = tokio::select! {
         left = shutdown.drain(settings.listen.drain_timeout) => left,
         // Whoever asks twice is in a hurry.
@@ -155,81 +152,28 @@ async fn daemon(settings: DaemonSettings) -> Result<ExitCode, Failure> {
 }
 
 /// The sockets of the daemon, all of them open before any is served.
-struct Sockets {
-    tcp: Vec<TcpListener>,
-    unix: Vec<(PathBuf, UnixListener)>,
-}
+struct Sockets(Vec<Listener>);
 
 impl Sockets {
     fn open(settings: &DaemonSettings) -> Result<Self, Failure> {
-        let mut sockets = Self { tcp: Vec::new(), unix: Vec::new() };
-        for on in &settings.listen.listen {
-            match on {
-                ListenOn::Tcp(listen) => sockets.tcp.push(serve::bind("TCPAuth", listen)?),
-                ListenOn::Unix { path, mode, owner, group, place } => {
-                    let failed = |error| Failure::Listen {
-                        service: "TCPAuth",
-                        address: format!("unix:{}", path.display()),
-                        error,
-                        blame: blame(place.as_ref()),
-                    };
-                    let uid = owner.as_deref().map(user_id).transpose().map_err(failed)?;
-                    let gid = group.as_deref().map(group_id).transpose().map_err(failed)?;
-                    let listener = dmail_net::bind_unix(path, *mode, uid, gid).map_err(failed)?;
-                    sockets.unix.push((path.clone(), listener));
-                }
-            }
-        }
-        Ok(sockets)
+        let open = |on| Listener::open("TCPAuth", on);
+        settings.listen.listen.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
     fn serve(self, settings: &DaemonSettings, server: &Arc<Server>, shutdown: &Shutdown) {
-        for listener in self.tcp {
-            if let Ok(address) = listener.local_addr() {
-                tracing::info!(service = "tcpauth", %address, "listening");
+        for listener in self.0 {
+            listener.note("tcpauth");
+            let (server, shutdown) = (Arc::clone(server), shutdown.clone());
+            match listener {
+                Listener::Tcp(listener) => {
+                    tokio::spawn(server.serve_tcp(listener, settings.tls.clone(), shutdown));
+                }
+                Listener::Unix(listener, _) => {
+                    tokio::spawn(server.serve_unix(listener, shutdown));
+                }
             }
-            let (server, tls) = (Arc::clone(server), settings.tls.clone());
-            tokio::spawn(server.serve_tcp(listener, tls, shutdown.clone()));
-        }
-        for (path, listener) in self.unix {
-            tracing::info!(service = "tcpauth", path = %path.display(), "listening");
-            tokio::spawn(Arc::clone(server).serve_unix(listener, shutdown.clone()));
         }
     }
-}
-
-/// Takes the files of the sockets away, so that clients see at once that
-/// nobody is there.
-fn remove_sockets(settings: &DaemonSettings) {
-    for on in &settings.listen.listen {
-        if let ListenOn::Unix { path, .. } = on {
-            // If it is gone already, it need not be taken away.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-fn blame(place: Option<&Place>) -> String {
-    place.map_or("listen".to_owned(), |place| {
-        format!("listen ({}:{})", place.file.display(), place.line)
-    })
-}
-
-/// The number of a user, who may be given as one.
-fn user_id(name: &str) -> std::io::Result<u32> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
-    }
-    let found = User::from_name(name)?.map(|user| user.uid.as_raw());
-    found.ok_or_else(|| std::io::Error::other(format!("there is no user {name}")))
-}
-
-fn group_id(name: &str) -> std::io::Result<u32> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
-    }
-    let found = Group::from_name(name)?.map(|group| group.gid.as_raw());
-    found.ok_or_else(|| std::io::Error::other(format!("there is no group {name}")))
 }
 
 async fn open_source(settings: &DaemonSettings) -> Result<Source, Failure> {

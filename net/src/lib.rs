@@ -10,12 +10,14 @@
 //! ```
 
 mod connection;
+mod flow;
 mod listener;
 mod shutdown;
 mod slots;
 mod unix;
 
 pub use connection::{Connection, ReadError, WriteError};
+pub use flow::Flow;
 pub use listener::{Incoming, Peer, Policy, bind, serve};
 pub use shutdown::Shutdown;
 pub use slots::{Limits, Refusal, Slot, Slots};

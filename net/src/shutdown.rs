@@ -25,6 +25,18 @@ impl Shutdown {
         self.asked.is_cancelled()
     }
 
+    /// A part of the process that can be stopped alone, and is stopped with the
+    /// whole. [`drain`](Self::drain) of the whole waits for its sessions, too.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { asked: self.asked.child_token(), sessions: self.sessions.clone() }
+    }
+
+    /// Asks to stop, and waits for nothing.
+    pub fn ask(&self) {
+        self.asked.cancel();
+    }
+
     /// Waits until the server is asked to stop.
     pub fn asked(&self) -> WaitForCancellationFuture<'_> {
         self.asked.cancelled()

@@ -53,8 +53,11 @@ impl Server {
     /// The session of a client that has just connected.
     fn session(&self, peer: Peer) -> Session<dmail_mailbox::Mailbox> {
         let client = peer.client_ip();
-        let origin =
-            Origin { client: Some(client), local: Some(peer.local_ip()), service: Service::Pop3 };
+        let origin = Origin {
+            client: Some(client),
+            local: Some(peer.local_ip()),
+            ..Origin::local(Service::Pop3)
+        };
         Session::new(origin, self.allows_login(client), self.config.session)
     }
 

@@ -1,49 +1,31 @@
-//! The bytes of one connection: all that is there is read at once, and all
-//! answers leave in one write.
+//! The lines of one connection, on top of its bytes.
 //!
-//! An idle connection holds no buffers: what arrives is read into a buffer of
-//! the thread, and only what cannot be used at once is kept.
+//! An idle connection holds no buffers: only what cannot be used at once is
+//! kept.
 
-use std::cell::RefCell;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use dmail_core::framing::{Ending, Frame, LineFault, LineFramer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// How much is read at a time.
-const READ_BYTES: usize = 32 * 1024;
-/// An output buffer that grew beyond this is given back once it is sent.
-const KEPT_OUTPUT_BYTES: usize = 4096;
-
-thread_local! {
-    /// Where the bytes of whoever is read right now arrive.
-    static ARRIVAL: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
-}
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A stream seen as lines in and lines out.
 pub(crate) struct Flow<S> {
-    stream: S,
+    bytes: dmail_net::Flow<S>,
     framer: LineFramer,
     /// Arrived and not used: `input[used..]`.
     input: Vec<u8>,
     used: usize,
-    /// To be sent: `output[sent..]`.
-    output: Vec<u8>,
-    sent: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Flow<S> {
     /// Lines of at most `max_line` bytes.
     pub(crate) fn new(stream: S, max_line: usize) -> Self {
         Self {
-            stream,
+            bytes: dmail_net::Flow::new(stream),
             framer: LineFramer::new(max_line, Ending::LfOrCrLf),
             input: Vec::new(),
             used: 0,
-            output: Vec::new(),
-            sent: 0,
         }
     }
 
@@ -61,8 +43,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Flow<S> {
         let taken = self.framer.take(&self.input[start..]);
         self.used += taken.consumed;
         let taken = taken.frame.map(|frame| match frame {
-            Frame::Line(line) => take(Ok(line), &mut self.output),
-            Frame::Refused(fault) => take(Err(fault), &mut self.output),
+            Frame::Line(line) => take(Ok(line), self.bytes.output()),
+            Frame::Refused(fault) => take(Err(fault), self.bytes.output()),
         });
         if self.used == self.input.len() {
             self.forget();
@@ -77,34 +59,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Flow<S> {
 
     /// Where answers are written to.
     pub(crate) fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.output
+        self.bytes.output()
     }
 
     /// How many bytes are still to be sent.
     pub(crate) fn unsent(&self) -> usize {
-        self.output.len() - self.sent
+        self.bytes.unsent()
     }
 
     /// Sends the output. Ready when all of it has left.
     pub(crate) fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.output.len() {
-            let stream = Pin::new(&mut self.stream);
-            match ready!(stream.poll_write(context, &self.output[self.sent..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.sent += count,
-            }
-        }
-        if self.sent > 0 {
-            // Questions of a client pass through here, too, with passwords.
-            self.output.fill(0);
-            self.output.clear();
-            self.sent = 0;
-            if self.output.capacity() > KEPT_OUTPUT_BYTES {
-                self.output = Vec::new();
-            }
-        }
-        // TLS keeps records of its own.
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.bytes.poll_send(context)
     }
 
     /// Reads what is there. `Ok(0)` is the end.
@@ -114,20 +79,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Flow<S> {
             self.input.drain(..self.used);
             self.used = 0;
         }
-        let (stream, input) = (&mut self.stream, &mut self.input);
-        ARRIVAL.with_borrow_mut(|arrival| {
-            let mut buffer = ReadBuf::new(arrival);
-            ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
-            let count = buffer.filled().len();
-            input.extend_from_slice(buffer.filled());
-            buffer.filled_mut().fill(0);
-            Poll::Ready(Ok(count))
-        })
+        let input = &mut self.input;
+        self.bytes.poll_read(context, |arrived| input.extend_from_slice(arrived))
     }
 
     /// Says that nothing more will come.
     pub(crate) fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        self.bytes.poll_close(context)
     }
 
     /// Wipes the input, all of which was used, and gives the buffer back.

@@ -51,7 +51,7 @@ fn config() -> AccessConfig {
 }
 
 fn origin(service: Service, client: &str) -> Origin {
-    Origin { client: client.parse::<IpAddr>().ok(), local: None, service }
+    Origin { client: client.parse::<IpAddr>().ok(), ..Origin::local(service) }
 }
 
 /// What came of it, and what the client may be told.

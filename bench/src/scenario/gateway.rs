@@ -155,7 +155,7 @@ pub(super) fn gateway_with(
 /// A login of this user.
 pub(super) fn request(number: usize) -> Result<AuthRequest, Failure> {
     let here = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let origin = Origin { client: here, local: here, service: Service::Pop3 };
+    let origin = Origin { client: here, local: here, ..Origin::local(Service::Pop3) };
     Ok(AuthRequest::check(user(number)?, Secret::new(PASSWORD.as_bytes()), origin))
 }
 

@@ -77,7 +77,7 @@ fn start_cat() -> Result<Child, Failure> {
 fn request() -> Result<AuthRequest, Failure> {
     let user = Username::parse(b"test0").map_err(|error| Failure::Program(error.to_string()))?;
     let here = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let origin = Origin { client: here, local: here, service: Service::Pop3 };
+    let origin = Origin { client: here, local: here, ..Origin::local(Service::Pop3) };
     Ok(AuthRequest::check(user, Secret::new(PASSWORD.as_bytes()), origin))
 }
 

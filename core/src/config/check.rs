@@ -1,9 +1,11 @@
 //! Contradictions between settings that are each fine by themselves.
 
 mod access;
+mod dialects;
 mod domains;
 
 pub(super) use access::access;
+pub(super) use dialects::dialects;
 pub(super) use domains::domains;
 
 use super::diagnostic::Severity::{Error, Warning};

@@ -21,6 +21,7 @@
 mod access;
 mod check;
 mod diagnostic;
+mod dialect;
 mod exposure;
 mod given;
 mod manual;
@@ -41,17 +42,20 @@ pub use access::{
     AccessGroup, AccessRule, AccessRuleError, LoginPolicy, MailPolicy, OTHER_STATE, StateRule,
 };
 pub use diagnostic::{Diagnostic, Severity, render_all};
+pub use dialect::{
+    AccountWords, DIALECTS, Dialect, DialectLine, DialectRow, OptionRow, Tempfail, dialect_manual,
+};
 pub use given::Given;
 pub use manual::{entry, manual, manual_markdown};
 pub use place::Place;
 pub use sections::load_sections;
 pub use settings::{
-    AccessSettings, AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DomainSettings,
-    DropSettings, LockMethod, LogLevel, NwauthSettings, PopSettings, ServerSettings, Settings,
-    SmtpSettings, ThrottleSettings,
+    AccessSettings, AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DialectSettings,
+    DomainSettings, DropSettings, LockMethod, LogLevel, NwauthSettings, PopSettings,
+    ServerSettings, Settings, SmtpSettings, ThrottleSettings,
 };
 pub use table::{Group, Row, Unset, Vocabulary};
-pub use value::{CommandLine, Listen, SetBy};
+pub use value::{CommandLine, Listen, ListenOn, SetBy, SocketFile};
 pub use vdomain::{Selector, VirtualDomain};
 
 /// What [`load`] found.

@@ -7,6 +7,7 @@
 
 mod access;
 mod authent;
+mod dialects;
 mod domains;
 mod drop;
 mod nwauth;
@@ -16,6 +17,7 @@ mod smtp;
 
 pub use access::AccessSettings;
 pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSettings};
+pub use dialects::DialectSettings;
 pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
 pub use nwauth::NwauthSettings;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub smtp: SmtpSettings,
     /// DPOP.
     pub pop: PopSettings,
+    /// How other servers ask.
+    pub dialects: DialectSettings,
 }
 
 /// The vocabulary of dmail.conf.
@@ -72,6 +76,7 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         NwauthSettings::GROUP,
         SmtpSettings::GROUP,
         PopSettings::GROUP,
+        DialectSettings::GROUP,
     ],
     not_used: NOT_USED_YET,
 };
@@ -90,6 +95,7 @@ impl Settings {
         let nwauth = NwauthSettings::build(given);
         let smtp = SmtpSettings::build(given);
         let pop = PopSettings::build(given);
+        let dialects = DialectSettings::build(given);
 
         if let Some(authent) = &authent {
             check::authent(authent, given);
@@ -109,6 +115,9 @@ impl Settings {
         if let (Some(smtp), Some(pop)) = (&smtp, &pop) {
             check::servers(smtp, pop, given);
         }
+        if let (Some(smtp), Some(pop), Some(dialects)) = (&smtp, &pop, &dialects) {
+            check::dialects(smtp, pop, dialects, given);
+        }
 
         Some(Self {
             folder: given.folder().to_owned(),
@@ -122,6 +131,7 @@ impl Settings {
             nwauth: nwauth?,
             smtp: smtp?,
             pop: pop?,
+            dialects: dialects?,
         })
     }
 }

@@ -8,6 +8,7 @@ mod command;
 mod network;
 mod path;
 mod scalar;
+mod socket;
 mod word;
 
 use std::ops::Range;
@@ -18,6 +19,8 @@ pub use command::{CommandLine, command};
 pub use network::{Listen, SetBy, addresses, domain, listen, parse_domain, user};
 pub use path::{path, resolve};
 pub use scalar::{number, seconds, secret, separator, size, text};
+pub(super) use socket::socket;
+pub use socket::{ListenOn, SocketFile, listen_on};
 pub use word::{boolean, word, words};
 
 /// The text of a setting, and where it stands unless it is a default.

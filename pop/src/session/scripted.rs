@@ -44,8 +44,7 @@ impl World {
     pub(super) fn new(inbox: &[String], login_allowed: bool, limits: SessionLimits) -> Self {
         let origin = Origin {
             client: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
-            local: None,
-            service: Service::Pop3,
+            ..Origin::local(Service::Pop3)
         };
         Self {
             session: Session::new(origin, login_allowed, limits),

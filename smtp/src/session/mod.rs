@@ -133,7 +133,8 @@ impl Session {
     /// A session of the client at `client`, which connected to `local`.
     #[must_use]
     pub fn new(config: Arc<Config>, client: IpAddr, local: IpAddr) -> Self {
-        let origin = Origin { client: Some(client), local: Some(local), service: Service::Smtp };
+        let origin =
+            Origin { client: Some(client), local: Some(local), ..Origin::local(Service::Smtp) };
         Self {
             config,
             client,

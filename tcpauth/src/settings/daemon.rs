@@ -8,10 +8,11 @@ use std::time::Duration;
 use dmail_authent::line::Quoting;
 use dmail_core::config::Unset::{Compulsory, Nothing, Value};
 use dmail_core::config::value::{
-    addresses, boolean, command, domain, number, path, seconds, secret, word,
+    addresses, boolean, command, domain, listen_on, number, path, seconds, secret, word,
 };
 use dmail_core::config::{
-    self, CacheSettings, CommandLine, Given, Loaded, LogLevel, NwauthSettings, Severity, Vocabulary,
+    self, CacheSettings, CommandLine, Given, ListenOn, Loaded, LogLevel, NwauthSettings, Severity,
+    Vocabulary,
 };
 use dmail_core::pattern::AddressList;
 use dmail_core::{Domain, Secret};
@@ -19,7 +20,7 @@ use dmail_net::Limits;
 use tokio_rustls::TlsAcceptor;
 
 use super::introduction;
-use super::kind::{ListenOn, SourceWords, listen_on, source};
+use super::kind::{SourceWords, source};
 use super::tls::{self, TlsError};
 use crate::server::Config;
 
@@ -31,7 +32,7 @@ dmail_core::settings! {
         /// the mode `600` and belongs to the user that the daemon runs as,
         /// unless `mode=` and `owner=` say otherwise; they decide who on this
         /// machine may ask.
-        listen: Vec<ListenOn> = many("listen", listen_on()),
+        listen: Vec<ListenOn> = many("listen", listen_on("listen")),
             default: Compulsory,
             example: "listen unix:/run/dmail/auth.sock mode=660 owner=dmail:mail";
 
@@ -310,7 +311,7 @@ fn check_module(module: &ModuleSettings, given: &mut Given<'_>) {
 fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given<'_>) {
     let mut tcp = listen.listen.iter().filter_map(|on| match on {
         ListenOn::Tcp(listen) => Some(listen),
-        ListenOn::Unix { .. } => None,
+        ListenOn::Unix(_) => None,
     });
     let is_open = guard.certificate.is_none() && tcp.any(|listen| !listen.is_loopback());
     if is_open {
@@ -321,7 +322,7 @@ fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given
             "set `tls_certificate` and `tls_key`, unless the network is yours alone",
         );
     }
-    let local = listen.listen.iter().any(|on| matches!(on, ListenOn::Unix { .. }));
+    let local = listen.listen.iter().any(|on| matches!(on, ListenOn::Unix(_)));
     let credential = local || guard.secret.is_some() || guard.client_ca.is_some();
     if !guard.allow_changes.is_empty() && !credential {
         given.report(

@@ -2,30 +2,10 @@
 
 use std::path::PathBuf;
 
-use dmail_core::config::value::{Fault, Kind, listen, resolve, split_words};
-use dmail_core::config::{Listen, Place};
+use dmail_core::config::Place;
+use dmail_core::config::value::{Fault, Kind, resolve, split_words};
 
 use crate::client::{Endpoint, Versions};
-
-/// Where the daemon listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListenOn {
-    /// An address and a port.
-    Tcp(Listen),
-    /// A unix socket.
-    Unix {
-        /// Its file.
-        path: PathBuf,
-        /// The permissions of the file.
-        mode: u32,
-        /// Whose it becomes.
-        owner: Option<String>,
-        /// Whose group's.
-        group: Option<String>,
-        /// Where it was set.
-        place: Option<Place>,
-    },
-}
 
 /// The words of `source`: a user base, and the file with its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,39 +16,6 @@ pub struct SourceWords {
     pub ini: Option<PathBuf>,
     /// Where it was set.
     pub place: Option<Place>,
-}
-
-/// A socket to listen on.
-pub(super) fn listen_on() -> Kind<ListenOn> {
-    let tcp = listen("listen");
-    let expects =
-        "a port, `address:port`, or `unix:FILE` with `mode=660` and `owner=USER:GROUP` if need be";
-    Kind::new(expects, move |value| {
-        let words = split_words(value.text);
-        let Some((_, first)) = words.first() else {
-            return Err(Fault::whole(value.text, "there is no value"));
-        };
-        let Some(path) = first.strip_prefix("unix:") else {
-            return tcp.read(value).map(ListenOn::Tcp);
-        };
-        let path = resolve(path, value.place)?;
-        let (mut mode, mut owner, mut group) = (0o600, None, None);
-        for (at, word) in &words[1..] {
-            match word.split_once('=') {
-                Some(("mode", digits)) => {
-                    let bits = u32::from_str_radix(digits, 8).ok().filter(|bits| *bits <= 0o777);
-                    mode = bits.ok_or_else(|| Fault::part(at.clone(), "not three octal digits"))?;
-                }
-                Some(("owner", names)) => {
-                    let (user, of_group) = names.split_once(':').unwrap_or((names, ""));
-                    owner = Some(user.to_owned()).filter(|name| !name.is_empty());
-                    group = Some(of_group.to_owned()).filter(|name| !name.is_empty());
-                }
-                _ => return Err(Fault::part(at.clone(), "neither mode= nor owner=")),
-            }
-        }
-        Ok(ListenOn::Unix { path, mode, owner, group, place: value.place.cloned() })
-    })
 }
 
 /// A user base and its file.

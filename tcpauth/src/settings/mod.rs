@@ -13,7 +13,7 @@ pub use daemon::{
     DaemonSettings, GuardSettings, ListenSettings, LogSettings, ModuleSettings, TCPAUTHSVR_CONF,
     load_daemon,
 };
-pub use kind::{ListenOn, SourceWords};
+pub use kind::SourceWords;
 pub use tls::TlsError;
 
 /// The first words of both manuals, after what the file is for.

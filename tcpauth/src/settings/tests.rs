@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use dmail_core::config::{Diagnostic, manual_markdown};
+use dmail_core::config::{Diagnostic, ListenOn, SocketFile, manual_markdown};
 
 use super::*;
 use crate::client::Endpoint;
@@ -52,7 +52,8 @@ fn a_daemon_reads_its_file() {
     let socket = folder.0.path().join("auth.sock");
     assert!(matches!(
         &settings.listen.listen[1],
-        ListenOn::Unix { path, mode: 0o660, owner: Some(_), group: Some(_), .. } if *path == socket
+        ListenOn::Unix(SocketFile { path, mode: 0o660, owner: Some(_), group: Some(_), .. })
+            if *path == socket
     ));
     let config = settings.config();
     assert!((config.allow)("192.0.2.9".parse().expect("an address")));

@@ -177,7 +177,7 @@ impl<'a> Fields<'a> {
         let name = self.raw()?;
         let known = Service::ALL.into_iter().find(|service| service.name().as_bytes() == name);
         // A service of a later release is a program that asks in lines.
-        Ok(Origin { client, local, service: known.unwrap_or(Service::Line) })
+        Ok(Origin { client, local, ..Origin::local(known.unwrap_or(Service::Line)) })
     }
 
     fn address(&mut self) -> Result<Option<IpAddr>, Fault> {

@@ -30,7 +30,7 @@ fn secrets() -> impl Strategy<Value = Secret> {
 fn origins() -> impl Strategy<Value = Origin> {
     let services = proptest::sample::select(&Service::ALL[..]);
     (any::<Option<IpAddr>>(), any::<Option<IpAddr>>(), services)
-        .prop_map(|(client, local, service)| Origin { client, local, service })
+        .prop_map(|(client, local, service)| Origin { client, local, ..Origin::local(service) })
 }
 
 fn infos() -> impl Strategy<Value = Info> {

@@ -1,0 +1,55 @@
+//! Dialects beside each other, and beside the servers of ours.
+
+use super::super::diagnostic::Severity::{Error, Warning};
+use super::super::dialect::Dialect;
+use super::super::given::Given;
+use super::super::settings::{DialectSettings, PopSettings, SmtpSettings};
+use super::super::value::{Listen, ListenOn};
+
+/// One address is for one service.
+pub(in super::super) fn dialects(
+    smtp: &SmtpSettings,
+    pop: &PopSettings,
+    dialects: &DialectSettings,
+    given: &mut Given<'_>,
+) {
+    let ports: Vec<&Listen> = smtp.ports.iter().chain(&pop.ports).collect();
+    for (number, line) in dialects.dialects.iter().enumerate() {
+        let Some(place) = line.on.place() else { continue };
+        if let Some(earlier) =
+            dialects.dialects[..number].iter().find(|earlier| earlier.on.collides_with(&line.on))
+        {
+            let message = format!("{} and {} are on the same address", line.name(), earlier.name());
+            if let Some(first) = earlier.on.place() {
+                given.clash(place, &message, first, "taken here");
+            }
+        }
+        if let ListenOn::Tcp(listen) = &line.on {
+            if let Some(port) = ports.iter().find(|port| port.collides_with(listen)) {
+                let message = format!("`{}` has the same port, {port}", port.setting);
+                given.report_at(Error, place, &message, "give one of them another port");
+            }
+            if !listen.is_loopback() && sends_passwords(&line.dialect) {
+                given.report_at(
+                    Warning,
+                    place,
+                    "passwords cross the network in clear text",
+                    "use this only in a network that is yours alone",
+                );
+            }
+        }
+    }
+}
+
+/// Whether clients send passwords in clear text.
+fn sends_passwords(dialect: &Dialect) -> bool {
+    match dialect {
+        Dialect::Authdaemon(_)
+        | Dialect::DovecotAuth { .. }
+        | Dialect::Saslauthd
+        | Dialect::Tcpauth => true,
+        Dialect::DovecotUserdb { .. } | Dialect::Socketmap { .. } | Dialect::TcpTable { .. } => {
+            false
+        }
+    }
+}

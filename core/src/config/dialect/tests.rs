@@ -1,0 +1,104 @@
+use std::path::PathBuf;
+
+use super::super::value::testing::{read, refuses};
+use super::*;
+
+fn line(text: &str) -> DialectLine {
+    read(&dialect(), text).expect(text)
+}
+
+#[test]
+fn every_example_of_the_manual_is_a_line_of_its_dialect() {
+    for row in DIALECTS {
+        let text = row.example.strip_prefix("dialect ").expect("a line");
+        assert_eq!(line(text).name(), row.name);
+    }
+}
+
+#[test]
+fn a_line_is_read_with_all_its_options() {
+    let text = "dovecot-auth unix:/run/auth mode=660 group=postfix tempfail=code service=smtp \
+                timeout=20s";
+    let DialectLine { dialect, on, allow, service, timeout } = line(text);
+    assert_eq!(dialect, Dialect::DovecotAuth { tempfail: Tempfail::Code });
+    let ListenOn::Unix(socket) = on else { panic!("a file") };
+    assert_eq!((socket.path, socket.mode), (PathBuf::from("/run/auth"), 0o660));
+    assert_eq!((allow, service, timeout.as_secs()), (None, Some(Service::Smtp), 20));
+
+    let socketmap = line("socketmap 7026 allow=192.0.2.0/28,2001:db8::/64 transport=lmtp:[::1]");
+    let allow = socketmap.allow.expect("it is there");
+    assert!(allow.includes("192.0.2.9".parse().expect("an address")));
+    assert!(allow.includes("2001:db8::9".parse().expect("an address")));
+    assert!(!allow.includes("127.0.0.1".parse().expect("an address")));
+    assert_eq!(socketmap.dialect, Dialect::Socketmap { transport: Some("lmtp:[::1]".into()) });
+    assert_eq!(socketmap.timeout, USUAL_PATIENCE);
+
+    let authdaemon = line("authdaemon unix:a home=/var/mail gid=8 uid=7");
+    let words = AccountWords { uid: 7, gid: 8, home: "/var/mail".into() };
+    assert_eq!(authdaemon.dialect, Dialect::Authdaemon(words));
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_what_to_write() {
+    // The text, the part that is wrong, why, and what to write instead.
+    #[rustfmt::skip]
+    let rows: &[(&str, &str, &str, &str)] = &[
+        ("saslauth unix:mux", "saslauth", "there is no such dialect", "did you mean saslauthd?"),
+        ("radius 1812", "radius", "there is no such dialect", "there are authdaemon, dovecot-auth, "),
+        ("saslauthd", "saslauthd", "the address is missing", ""),
+        ("saslauthd unix:", "unix:", "the file is missing", ""),
+        ("saslauthd mux", "mux", "neither a port nor an address with a port", ""),
+        ("saslauthd ::1", "::1", "the port is missing", "with a port: [::1]:25"),
+        ("saslauthd unix:mux mode=999", "mode=999", "not three octal digits", ""),
+        ("saslauthd unix:mux 660", "660", "an option is written NAME=VALUE", ""),
+        ("saslauthd unix:mux mod=660", "mod=660", "saslauthd has no option mod=", "did you mean mode=?"),
+        ("saslauthd unix:mux map=valias", "map=valias", "saslauthd has no option map=", "it has service=, timeout=, mode=, owner=, group="),
+        ("saslauthd unix:mux allow=*", "allow=*", "a unix socket has no allow=", "clients are let in by mode="),
+        ("saslauthd 127.0.0.1:7 mode=660", "mode=660", "an address has no mode=", "clients are let in by allow="),
+        ("saslauthd unix:mux timeout=", "timeout=", "timeout= has no value", ""),
+        ("saslauthd unix:mux timeout=5 timeout=6", "timeout=6", "timeout= is there twice", ""),
+        ("saslauthd unix:mux timeout=0", "0", "less than 1 seconds", "timeout= needs a time from 1 to 600 seconds"),
+        ("saslauthd unix:mux service=ftp", "ftp", "not one of the words known here", "service= needs one of imap, pop3, smtp, web"),
+        ("saslauthd 7", "7", "anybody who reaches this address", "allow=192.0.2.0/28, or listen on 127.0.0.1"),
+        ("saslauthd 0.0.0.0:7", "0.0.0.0:7", "anybody who reaches this address", "name the servers"),
+        ("socketmap 7 allow=10.0.0.0/33", "10.0.0.0/33", "not a network", "allow= needs"),
+        ("tcp-table 127.0.0.1:7", "tcp-table", "map= is missing", "add map=valias"),
+        ("tcp-table 127.0.0.1:7 map=aliases", "aliases", "not one of the words", "map= needs one of quota, "),
+        ("authdaemon unix:a uid=7", "authdaemon", "gid= is missing", "add gid=5000"),
+        ("authdaemon unix:a uid=root gid=7 home=/", "root", "not a whole number", "uid= needs a number from 1"),
+        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has mode="),
+        ("dovecot-auth unix:a tempfail=cut", "cut", "not one of the words", "tempfail= needs one of close, code"),
+    ];
+    for (text, part, why, help) in rows {
+        let fault = read(&dialect(), text).expect_err(text);
+        assert_eq!(&text[fault.at], *part, "{text}: {}", fault.why);
+        assert!(fault.why.starts_with(why), "{text}: {}", fault.why);
+        let given = fault.help.unwrap_or_default();
+        assert!(given.contains(help), "{text}: {given}");
+    }
+    refuses(&dialect(), "saslauthd unix:m service=x", 25..26, "not one of the words known here");
+}
+
+#[test]
+fn lines_are_the_same_wherever_they_stand() {
+    let one = line("saslauthd unix:mux mode=660");
+    assert!(one.is_same_as(&line("saslauthd  unix:mux  mode=0660")));
+    for other in [
+        "saslauthd unix:mux",
+        "saslauthd unix:mux mode=660 group=sasl",
+        "saslauthd unix:mux2 mode=660",
+        "saslauthd 127.0.0.1:7",
+        "saslauthd unix:mux mode=660 timeout=8",
+        "dovecot-auth unix:mux mode=660",
+    ] {
+        assert!(!one.is_same_as(&line(other)), "{other}");
+    }
+}
+
+#[test]
+fn the_manual_of_the_setting_names_every_dialect() {
+    let row = super::super::DMAIL_CONF.row("dialect").expect("a setting");
+    for DialectRow { name, .. } in DIALECTS {
+        assert!(row.meaning.contains(&format!("`{name}`")), "{name}");
+    }
+}

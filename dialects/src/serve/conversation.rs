@@ -1,0 +1,389 @@
+//! One client: what it sends, the questions that are under way for it, and
+//! what it is told.
+//!
+//! ```text
+//!   bytes ─▶ Session::next ─▶ question ──asked once, at once──▶ ready: answered
+//!                                            └──▶ pending: a task; answered when it is done
+//! ```
+//!
+//! Most answers come from memory, so a question costs no task. A session that
+//! has many questions under way gets their answers as they come.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dmail_core::{Authenticator, Service, Unavailable, UnavailableKind, Verdict};
+use dmail_net::{Flow, Shutdown};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::input::Input;
+use super::stream::Stream;
+use super::{Manners, log};
+use crate::{Answer, Question, Session, Step, Then, Ticket};
+
+/// How long a client may take to say something at all, and to read what it is
+/// sent.
+const FIRST_WORDS: Duration = Duration::from_secs(30);
+/// How long the rest of a request may take that has begun.
+const HALF_REQUEST: Duration = Duration::from_secs(10);
+/// How long a client may take to read what it is sent.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client is listened to that is told to leave.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Output beyond which no more requests are taken.
+const MUCH_OUTPUT: usize = 256 * 1024;
+/// Requests beyond this wait in the network while others are under way.
+const MUCH_INPUT: usize = 64 * 1024;
+/// No request of any dialect is longer than this: four fields of saslauthd's.
+const MAX_REQUEST: usize = 4 * 65_537 + 1024;
+
+/// A question, and what the gateway said.
+type Answered = (Ticket, Question, Answer);
+/// The same, under way.
+type Asking = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// Why a conversation ended.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    /// A question was lost, which is a fault of ours.
+    #[error("a question was abandoned")]
+    Abandoned,
+    /// The session broke off: nobody could decide.
+    #[error("nobody could decide")]
+    BrokenOff,
+    /// The client broke the protocol.
+    #[error("{0}")]
+    Broken(&'static str),
+    /// The client closed the connection.
+    #[error("the client closed the connection")]
+    Closed,
+    /// The client did not read what it was sent.
+    #[error("the client was not reading")]
+    Deaf,
+    /// The session has said all that it had to say.
+    #[error("all is said")]
+    Done,
+    /// The rest of a request did not come.
+    #[error("half a request, and nothing more")]
+    Half,
+    /// The connection failed.
+    #[error("connection broken: {0}")]
+    Io(#[from] io::Error),
+    /// The client said nothing for too long.
+    #[error("nothing was heard of the client")]
+    Silent,
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// What happened.
+enum Event {
+    Answer(Box<Answered>),
+    Arrived(usize),
+    Stop,
+    Tick,
+}
+
+/// The state of one connection.
+pub(super) struct Conversation<S> {
+    manners: Arc<Manners>,
+    gateway: Arc<dyn Authenticator>,
+    session: Box<dyn Session>,
+    flow: Flow<S>,
+    input: Input,
+    /// Questions whose answers were not there at once.
+    asked: JoinSet<Answered>,
+    /// Why no more is taken: it ends when all is sent that was written.
+    closing: Option<End>,
+    /// The client has said that nothing more will come.
+    finished: bool,
+    stopping: bool,
+    /// When the client was heard of.
+    heard: Instant,
+    /// How long it may be silent.
+    patience: Duration,
+    /// Since when a request has begun that has not ended.
+    half: Option<Instant>,
+    /// Since when the client has not read what it was sent.
+    stuck: Option<Instant>,
+    clock: Pin<Box<Sleep>>,
+}
+
+impl<S: Stream> Conversation<S> {
+    pub(super) fn new(
+        manners: Arc<Manners>,
+        gateway: Arc<dyn Authenticator>,
+        session: Box<dyn Session>,
+        stream: S,
+    ) -> Self {
+        let heard = Instant::now();
+        let patience = manners.idle.min(FIRST_WORDS);
+        Self {
+            manners,
+            gateway,
+            session,
+            flow: Flow::new(stream),
+            input: Input::default(),
+            asked: JoinSet::new(),
+            closing: None,
+            finished: false,
+            stopping: false,
+            heard,
+            patience,
+            half: None,
+            stuck: None,
+            clock: Box::pin(sleep_until(heard + patience)),
+        }
+    }
+
+    /// Talks with the client until one of the two has enough.
+    pub(super) async fn run(mut self, shutdown: &Shutdown) -> End {
+        self.session.greeting(self.flow.output());
+        let mut asked_to_stop = pin!(shutdown.asked());
+        let end = loop {
+            let event = poll_fn(|context| self.poll_event(context, asked_to_stop.as_mut()));
+            let handled = match event.await {
+                Ok(event) => self.handle(event).await,
+                Err(end) => Err(end),
+            };
+            if let Err(end) = handled {
+                break end;
+            }
+        };
+        self.part(&end).await;
+        end
+    }
+
+    /// What comes first: sending, then answers, then what is asked.
+    fn poll_event(
+        &mut self,
+        context: &mut Context<'_>,
+        asked_to_stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Poll<Result<Event, End>> {
+        match self.flow.poll_send(context)? {
+            Poll::Ready(()) => self.stuck = None,
+            Poll::Pending if self.stuck.is_none() => {
+                self.stuck = Some(Instant::now());
+                self.look_within(WRITE_PATIENCE);
+            }
+            Poll::Pending => {}
+        }
+        if self.flow.unsent() == 0 {
+            if let Some(end) = self.closing.take() {
+                return Poll::Ready(Err(end));
+            }
+            if self.asked.is_empty() && (self.finished || self.stopping && self.input.is_empty()) {
+                let end = if self.finished { End::Closed } else { End::Stopping };
+                return Poll::Ready(Err(end));
+            }
+        }
+        if !self.asked.is_empty()
+            && let Poll::Ready(Some(answered)) = self.asked.poll_join_next(context)
+        {
+            // A task that panicked has been reported; its client would wait
+            // for ever.
+            let answered = answered.map_err(|_| End::Abandoned);
+            return Poll::Ready(answered.map(|answered| Event::Answer(Box::new(answered))));
+        }
+        if !self.stopping && asked_to_stop.poll(context).is_ready() {
+            return Poll::Ready(Ok(Event::Stop));
+        }
+        if self.reads() {
+            let Self { flow, input, .. } = self;
+            if let Poll::Ready(count) = flow.poll_read(context, |bytes| input.add(bytes))? {
+                return Poll::Ready(Ok(Event::Arrived(count)));
+            }
+        }
+        self.clock.as_mut().poll(context).map(|()| Ok(Event::Tick))
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), End> {
+        match event {
+            Event::Answer(answered) => {
+                self.answer(*answered)?;
+                self.take_requests().await
+            }
+            Event::Arrived(0) => {
+                self.finished = true;
+                Ok(())
+            }
+            Event::Arrived(_) => {
+                self.heard = Instant::now();
+                self.patience = self.manners.idle;
+                self.take_requests().await
+            }
+            Event::Stop => {
+                self.stopping = true;
+                self.look_within(LAST_WORDS);
+                Ok(())
+            }
+            Event::Tick => self.look_at_clock(),
+        }
+    }
+
+    /// Whether more requests may be taken: not while too many answers are due.
+    fn takes(&self) -> bool {
+        self.closing.is_none()
+            && self.asked.len() < self.manners.outstanding
+            && self.flow.unsent() < MUCH_OUTPUT
+    }
+
+    /// Whether more bytes are read: not beyond what can be taken soon.
+    fn reads(&self) -> bool {
+        let waiting = !self.asked.is_empty() && self.input.len() >= MUCH_INPUT;
+        !self.finished && self.takes() && !waiting
+    }
+
+    /// Takes the requests that are there, as far as their turn has come.
+    async fn take_requests(&mut self) -> Result<(), End> {
+        while self.takes() && !self.input.is_empty() {
+            match self.session.next(self.input.bytes(), self.flow.output()) {
+                Step::More => break,
+                Step::Ask(ticket, question) => self.ask(ticket, question).await?,
+                Step::Close(why) => {
+                    self.closing = Some(End::Broken(why));
+                    self.asked.abort_all();
+                }
+            }
+        }
+        let used = self.input.wipe_used();
+        if self.input.is_empty() || !self.asked.is_empty() {
+            self.half = None;
+        } else if used || self.half.is_none() {
+            self.half = Some(self.heard);
+            self.look_within(HALF_REQUEST);
+        }
+        match self.input.len() > MAX_REQUEST && self.asked.is_empty() && self.takes() {
+            true => Err(End::Broken("a request that is too long")),
+            false => Ok(()),
+        }
+    }
+
+    /// Asks the gateway. If the answer is there at once, it is written at once.
+    async fn ask(&mut self, ticket: Ticket, mut question: Question) -> Result<(), End> {
+        self.sign(&mut question);
+        if let Question::Authenticate(request) = &question
+            && let Some(account) = self.gateway.recall(request)
+        {
+            let answer = Answer::Verdict(Ok(Verdict::Accepted(account)));
+            return self.answer((ticket, question, answer));
+        }
+        let gateway = Arc::clone(&self.gateway);
+        let patience = self.manners.timeout;
+        let mut asking: Asking = Box::pin(async move {
+            let answer = match &question {
+                Question::Authenticate(request) => {
+                    let answer = timeout(patience, gateway.authenticate(request)).await;
+                    Answer::Verdict(answer.unwrap_or_else(|_| Err(too_late(patience))))
+                }
+                Question::Search(search) => {
+                    let answer = timeout(patience, gateway.search(search)).await;
+                    Answer::Found(answer.unwrap_or_else(|_| Err(too_late(patience))))
+                }
+            };
+            (ticket, question, answer)
+        });
+        match poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await {
+            Poll::Ready(answered) => self.answer(answered),
+            Poll::Pending => {
+                self.asked.spawn(asking);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says whom the question comes through.
+    fn sign(&self, question: &mut Question) {
+        let origin = match question {
+            Question::Authenticate(request) => &mut request.origin,
+            Question::Search(search) => &mut search.origin,
+        };
+        origin.dialect = Some(self.manners.dialect);
+        if let (Service::Line, Some(service)) = (origin.service, self.manners.service) {
+            origin.service = service;
+        }
+    }
+
+    fn answer(&mut self, (ticket, question, answer): Answered) -> Result<(), End> {
+        if let (Question::Authenticate(request), Answer::Verdict(verdict)) = (&question, &answer) {
+            log::answered(request, verdict);
+        }
+        match self.session.answered(ticket, answer, self.flow.output()) {
+            Then::GoOn => Ok(()),
+            Then::Close => {
+                self.closing = Some(End::Done);
+                Ok(())
+            }
+            Then::Abort => Err(End::BrokenOff),
+        }
+    }
+
+    fn look_at_clock(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.stuck.is_some_and(|since| now >= since + WRITE_PATIENCE) {
+            return Err(End::Deaf);
+        }
+        if self.half.is_some_and(|since| now >= since + HALF_REQUEST) {
+            return Err(End::Half);
+        }
+        if !self.asked.is_empty() {
+            // It waits for us, so it need not say anything.
+            self.heard = now;
+        } else if self.stopping {
+            return Err(End::Stopping);
+        } else if now >= self.heard + self.patience {
+            return Err(End::Silent);
+        }
+        let deadlines = [
+            Some(self.heard + self.patience),
+            self.half.map(|since| since + HALF_REQUEST),
+            self.stuck.map(|since| since + WRITE_PATIENCE),
+            self.stopping.then(|| now + LAST_WORDS),
+        ];
+        if let Some(next) = deadlines.into_iter().flatten().min() {
+            self.clock.as_mut().reset(next);
+        }
+        Ok(())
+    }
+
+    /// Looks at the clock no later than after this time.
+    fn look_within(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        if deadline < self.clock.deadline() {
+            self.clock.as_mut().reset(deadline);
+        }
+    }
+
+    /// Takes leave as the end demands.
+    async fn part(&mut self, end: &End) {
+        match end {
+            End::BrokenOff => self.flow.stream().break_off(),
+            End::Io(_) | End::Deaf | End::Closed => {}
+            _ => {
+                let flow = &mut self.flow;
+                // A connection that is closed with bytes unread is reset, and
+                // the last words might be lost with it.
+                let read_on = matches!(end, End::Broken(_));
+                let _ = timeout(LAST_WORDS, async {
+                    poll_fn(|context| flow.poll_close(context)).await?;
+                    while read_on && poll_fn(|context| flow.poll_read(context, |_| ())).await? > 0 {
+                    }
+                    io::Result::Ok(())
+                })
+                .await;
+            }
+        }
+    }
+}
+
+fn too_late(patience: Duration) -> Unavailable {
+    let detail =
+        format!("no answer within {} seconds (timeout= of the dialect)", patience.as_secs());
+    Unavailable::new(UnavailableKind::Timeout, detail)
+}

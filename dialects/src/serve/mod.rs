@@ -1,0 +1,169 @@
+//! Sessions on real connections: the one part of this crate that does IO.
+//!
+//! ```text
+//!   net::serve ──▶ Conversation (one for each client) ◀──▶ Session
+//!                       │        ▲
+//!                    questions   │ answers, in any order
+//!                       ▼        │
+//!                        the gateway
+//! ```
+//!
+//! A dialect is given a [`Server`]: how its sessions are made, whom they ask
+//! and how long everything may take.
+
+mod conversation;
+mod input;
+mod log;
+mod stream;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dmail_core::{Authenticator, Service};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixPeer};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::Session;
+use conversation::Conversation;
+
+pub use conversation::End;
+pub use stream::{Piped, Stream};
+
+/// How the clients of a dialect are treated.
+#[derive(Clone)]
+pub struct Manners {
+    /// The name of the dialect, for the log and for the gateway.
+    pub dialect: &'static str,
+    /// The service that a request counts for which names none that we know.
+    pub service: Option<Service>,
+    /// How long an answer may take. After that nobody has decided, and the
+    /// client is told so in time.
+    pub timeout: Duration,
+    /// How long a client may say nothing after its first words.
+    pub idle: Duration,
+    /// How many questions of one connection may be under way. No more is read
+    /// until some of them are answered.
+    pub outstanding: usize,
+}
+
+impl Manners {
+    /// Manners for programs that stay connected while they run, as mail
+    /// servers do. To be changed field by field.
+    #[must_use]
+    pub fn new(dialect: &'static str) -> Self {
+        Self {
+            dialect,
+            service: None,
+            timeout: Duration::from_secs(9),
+            // Longer than any mail server leaves a connection unused that it
+            // means to use again.
+            idle: Duration::from_secs(3600),
+            outstanding: 1_000,
+        }
+    }
+}
+
+impl fmt::Debug for Manners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manners").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
+/// Makes the session of a new connection.
+pub type NewSession = Box<dyn Fn() -> Box<dyn Session> + Send + Sync>;
+
+/// Decides by a client's address.
+pub type ByAddress = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
+/// One dialect as it is served in one place.
+pub struct Server {
+    manners: Arc<Manners>,
+    slots: Slots,
+    allow: ByAddress,
+    gateway: Arc<dyn Authenticator>,
+    new_session: NewSession,
+}
+
+impl Server {
+    /// Serves sessions of `new_session`, which ask `gateway`. `allow` says who
+    /// may connect over TCP; everybody else is closed without a word.
+    pub fn new(
+        manners: Manners,
+        limits: Limits,
+        allow: ByAddress,
+        gateway: Arc<dyn Authenticator>,
+        new_session: NewSession,
+    ) -> Arc<Self> {
+        let slots = Slots::new(limits);
+        Arc::new(Self { manners: Arc::new(manners), slots, allow, gateway, new_session })
+    }
+
+    /// Serves TCP until the server is asked to stop.
+    pub async fn serve_tcp(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) {
+        let policy = self.policy();
+        let stop = shutdown.clone();
+        dmail_net::serve(listener, policy, shutdown, move |stream: TcpStream, peer: Peer| {
+            let client = format!("{}", peer.client_ip());
+            Arc::clone(&self).talk(stream, client, stop.clone())
+        })
+        .await;
+    }
+
+    /// Serves a unix socket until the server is asked to stop.
+    pub async fn serve_unix(self: Arc<Self>, listener: UnixListener, shutdown: Shutdown) {
+        let policy = self.policy();
+        let stop = shutdown.clone();
+        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, peer: UnixPeer| {
+            let client = peer.uid.map_or("local".to_owned(), |uid| format!("local uid {uid}"));
+            Arc::clone(&self).talk(stream, client, stop.clone())
+        })
+        .await;
+    }
+
+    async fn talk<S: Stream>(self: Arc<Self>, stream: S, server: String, shutdown: Shutdown) {
+        let session = (self.new_session)();
+        let dialect = self.manners.dialect;
+        tracing::debug!(dialect, %server, "connected");
+        let gateway = Arc::clone(&self.gateway);
+        let manners = Arc::clone(&self.manners);
+        match converse(manners, gateway, session, stream, &shutdown).await {
+            End::Broken(reason) => {
+                tracing::info!(dialect, %server, reason, "connection ended");
+            }
+            end => tracing::debug!(dialect, %server, reason = %end, "connection ended"),
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            service: self.manners.dialect,
+            slots: self.slots.clone(),
+            // To be cut off is "try again later" in every dialect.
+            busy: b"",
+            allow: Arc::clone(&self.allow),
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("manners", &self.manners).finish_non_exhaustive()
+    }
+}
+
+/// Runs one session on one stream to its end, and says why it ended. What was
+/// asked before the server is asked to stop is still answered.
+pub async fn converse<S: Stream>(
+    manners: Arc<Manners>,
+    gateway: Arc<dyn Authenticator>,
+    session: Box<dyn Session>,
+    stream: S,
+    shutdown: &Shutdown,
+) -> End {
+    Conversation::new(manners, gateway, session, stream).run(shutdown).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The table of dialects: whoever serves the one of a line.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use dmail_authent::line::Quoting;
+use dmail_core::Authenticator;
+use dmail_core::config::{AccountWords, Dialect, DialectLine, Settings, Tempfail};
+use dmail_dialects::authdaemon::{self, AuthdaemonSession};
+use dmail_dialects::dovecot::auth::{self, AuthSession};
+use dmail_dialects::dovecot::userdb::{self, UserdbSession};
+use dmail_dialects::saslauthd::SaslauthdSession;
+use dmail_dialects::serve::{ByAddress, Manners, NewSession};
+use dmail_dialects::socketmap::SocketmapSession;
+use dmail_dialects::table::Tables;
+use dmail_dialects::tcp_table::TcpTableSession;
+use dmail_dialects::{Session, serve};
+use dmail_net::{Limits, Shutdown};
+
+use crate::assemble;
+use crate::listen::Listener;
+
+/// How long a connection of our own protocol may be silent in its first
+/// version. In the second one, clients say how often they are heard of.
+const TCPAUTH_IDLE: Duration = Duration::from_secs(3600);
+/// How many questions of one connection may be under way.
+const OUTSTANDING: usize = 1_000;
+
+/// Numbers the connections of all dialects that tell their clients one.
+static CONNECTIONS: AtomicU32 = AtomicU32::new(1);
+
+/// Whoever serves one line.
+pub(super) enum Servant {
+    /// A session of the dialect on each connection.
+    Sessions(Arc<serve::Server>),
+    /// Our own protocol.
+    Tcpauth(Arc<dmail_tcpauth::Server>),
+}
+
+impl Servant {
+    /// Serves `line`, and asks `gateway`.
+    pub(super) fn new(
+        line: &DialectLine,
+        settings: &Settings,
+        gateway: Arc<dyn Authenticator>,
+    ) -> Self {
+        let limits = assemble::limits(settings, settings.dialects.max_connections);
+        let allow = allow(line);
+        let new_session: NewSession = match &line.dialect {
+            Dialect::Authdaemon(words) => {
+                let config = account(words);
+                sessions(move || AuthdaemonSession::new(config.clone(), true))
+            }
+            Dialect::DovecotAuth { tempfail } => {
+                let tempfail = match tempfail {
+                    Tempfail::Close => auth::Tempfail::Close,
+                    Tempfail::Code => auth::Tempfail::Code,
+                };
+                sessions(move || {
+                    AuthSession::new(auth::Config {
+                        tempfail,
+                        pid: std::process::id(),
+                        connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
+                        cookie: rand::random(),
+                    })
+                })
+            }
+            Dialect::DovecotUserdb { home } => {
+                let config = userdb::Config { pid: std::process::id(), home: home.clone() };
+                sessions(move || UserdbSession::new(config.clone()))
+            }
+            Dialect::Saslauthd => sessions(SaslauthdSession::new),
+            Dialect::Socketmap { transport } => {
+                let tables = tables(settings, transport.as_ref());
+                sessions(move || SocketmapSession::new(Arc::clone(&tables)))
+            }
+            Dialect::TcpTable { map, transport } => {
+                let (tables, map) = (tables(settings, transport.as_ref()), *map);
+                sessions(move || TcpTableSession::new(Arc::clone(&tables), map))
+            }
+            Dialect::Tcpauth => {
+                return Self::Tcpauth(dmail_tcpauth::Server::new(tcpauth(limits, allow), gateway));
+            }
+        };
+        let manners = Manners {
+            service: line.service,
+            timeout: line.timeout,
+            outstanding: OUTSTANDING,
+            ..Manners::new(line.name())
+        };
+        Self::Sessions(serve::Server::new(manners, limits, allow, gateway, new_session))
+    }
+
+    /// Serves until it is asked to stop. The sessions go on after that.
+    pub(super) async fn serve(self, listener: Listener, shutdown: Shutdown) {
+        match (self, listener) {
+            (Self::Sessions(server), Listener::Tcp(listener)) => {
+                server.serve_tcp(listener, shutdown).await;
+            }
+            (Self::Sessions(server), Listener::Unix(listener, _)) => {
+                server.serve_unix(listener, shutdown).await;
+            }
+            (Self::Tcpauth(server), Listener::Tcp(listener)) => {
+                server.serve_tcp(listener, None, shutdown).await;
+            }
+            (Self::Tcpauth(server), Listener::Unix(listener, _)) => {
+                server.serve_unix(listener, shutdown).await;
+            }
+        }
+    }
+}
+
+fn sessions<S: Session + 'static>(new: impl Fn() -> S + Send + Sync + 'static) -> NewSession {
+    Box::new(move || Box::new(new()))
+}
+
+/// Who may connect over TCP.
+fn allow(line: &DialectLine) -> ByAddress {
+    match line.allow.clone() {
+        Some(list) => Arc::new(move |client| list.includes(client)),
+        None => Arc::new(|client| client.is_loopback()),
+    }
+}
+
+fn account(words: &AccountWords) -> authdaemon::Config {
+    let AccountWords { uid, gid, home } = words;
+    authdaemon::Config { uid: *uid, gid: *gid, home: home.display().to_string() }
+}
+
+fn tables(settings: &Settings, transport: Option<&String>) -> Arc<Tables> {
+    let domains = &settings.domains;
+    let vdomains = domains.vdomains.iter().map(|vdomain| &vdomain.domain);
+    let domains = domains.host_domains.iter().chain(vdomains).cloned().collect();
+    Arc::new(Tables { domains, transport: transport.cloned() })
+}
+
+/// Nobody may change anything here: accounts are managed elsewhere.
+fn tcpauth(limits: Limits, allow: ByAddress) -> dmail_tcpauth::Config {
+    dmail_tcpauth::Config {
+        allow,
+        changes: Arc::new(|_| false),
+        limits,
+        idle: TCPAUTH_IDLE,
+        outstanding: OUTSTANDING,
+        plain: true,
+        quoting: Quoting { utf8: true, percent: false },
+        secret: None,
+    }
+}
