@@ -126,7 +126,7 @@ impl AuthdaemonSession {
                 out.extend_from_slice(format!("{name}={value}\n").as_bytes());
             }
         };
-        match &account.uid {
+        match account.owner() {
             Some(Uid::Name(name)) => line("USERNAME", name),
             Some(Uid::Number(uid)) => line("UID", &uid.to_string()),
             None => line("UID", &self.config.uid.to_string()),
@@ -236,6 +236,8 @@ mod tests {
                         "bob" if right => {
                             let mut account = Account::named(name);
                             account.drop = DropPath::File("/mail/bob".into());
+                            // Nobody's number, and not root's.
+                            account.uid = Some(Uid::Number(0));
                             account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
                             Ok(Verdict::accepted(account))
                         }

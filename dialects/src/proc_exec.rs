@@ -152,9 +152,9 @@ impl Session for ProcExecSession {
             Answer::Verdict(Ok(Verdict::Accepted(_))) if checks => "found".to_owned(),
             Answer::Verdict(Ok(Verdict::Accepted(account))) => {
                 let Config { uid, gid, home } = &self.config;
-                let uid = match account.uid {
+                let uid = match account.owner() {
                     Some(Uid::Number(uid)) => uid,
-                    Some(Uid::Name(_)) | None => *uid,
+                    Some(Uid::Name(_)) | None => uid,
                 };
                 format!("found|{uid}:{gid}:{home}")
             }
@@ -196,7 +196,10 @@ mod tests {
                     let verdict = match request.user.as_str() {
                         "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
                         "bob" if right => {
-                            Ok(Verdict::accepted(Account::named(request.user.clone())))
+                            // Nobody's number, and not root's.
+                            let uid = Some(Uid::Number(0));
+                            let account = Account::named(request.user.clone());
+                            Ok(Verdict::accepted(Account { uid, ..account }))
                         }
                         _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
                     };

@@ -15,8 +15,8 @@ use crate::program;
 #[derive(Debug)]
 pub struct Server {
     process: Process,
-    smtp: Vec<SocketAddr>,
-    pop: Vec<SocketAddr>,
+    /// What was logged until it had started.
+    log: String,
 }
 
 impl Server {
@@ -34,20 +34,19 @@ impl Server {
         let command = program::dmail(&["serve", "-c", &file.display().to_string()]);
         let mut process = Process::start(command, folder);
         process.until("the server has started", |_| read(log)[before..].contains(": started "));
-        let log = &read(log)[before..];
-        Self { process, smtp: addresses(log, "smtp"), pop: addresses(log, "pop3") }
+        Self { process, log: read(log)[before..].to_owned() }
     }
 
     /// Where the first SMTP service listens.
     #[must_use]
     pub fn smtp(&self) -> SocketAddr {
-        self.smtp[0]
+        self.address_of("smtp")
     }
 
     /// Where the first POP3 service listens.
     #[must_use]
     pub fn pop(&self) -> SocketAddr {
-        self.pop[0]
+        self.address_of("pop3")
     }
 
     /// The POP3 service at this address.
@@ -57,7 +56,18 @@ impl Server {
     /// If there is none.
     #[must_use]
     pub fn pop_on(&self, ip: IpAddr) -> SocketAddr {
-        *self.pop.iter().find(|address| address.ip() == ip).expect("a pop_port there")
+        let mut all = addresses(&self.log, "pop3").into_iter();
+        all.find(|address| address.ip() == ip).expect("a pop_port there")
+    }
+
+    /// Where the first service or dialect of this name listens over TCP.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn address_of(&self, service: &str) -> SocketAddr {
+        *addresses(&self.log, service).first().expect("it listens over TCP")
     }
 
     /// A new SMTP connection, greeted and introduced.

@@ -78,8 +78,15 @@ impl Site {
     /// before, unless the setting is one of those that repeat.
     #[must_use]
     pub fn set(mut self, line: &str) -> Self {
-        const REPEAT: [&str; 6] =
-            ["access_group", "account_state", "host_domain", "pop_port", "smtp_port", "vdomain"];
+        const REPEAT: [&str; 7] = [
+            "access_group",
+            "account_state",
+            "dialect",
+            "host_domain",
+            "pop_port",
+            "smtp_port",
+            "vdomain",
+        ];
         let name = line.split(' ').next().unwrap_or_default();
         if !REPEAT.contains(&name) {
             self.config = self.config_without(name);
@@ -152,6 +159,12 @@ impl Site {
     pub fn user(self, name: &str, password: &str) -> Self {
         self.set_user(name, password);
         self
+    }
+
+    /// All that its servers have logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home().join("log/dmail.log")).unwrap_or_default()
     }
 
     /// The drop file of a user of the main domain.

@@ -120,7 +120,7 @@ impl UserdbSession {
     fn tell_user(&self, out: &mut Vec<u8>, id: u32, account: &Account) {
         out.extend_from_slice(format!("USER\t{id}\t").as_bytes());
         put_escaped(out, account.name.as_str().as_bytes());
-        if let Some(Uid::Number(uid)) = account.uid {
+        if let Some(Uid::Number(uid)) = account.owner() {
             field(out, "uid", uid.to_string().as_bytes());
         }
         if let Some(home) = &self.config.home {
