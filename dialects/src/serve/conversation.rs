@@ -26,13 +26,12 @@ use super::stream::Stream;
 use super::{Manners, log};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
-/// How long a client may take to say something at all, and to read what it is
-/// sent.
-const FIRST_WORDS: Duration = Duration::from_secs(30);
 /// How long the rest of a request may take that has begun.
 const HALF_REQUEST: Duration = Duration::from_secs(10);
 /// How long a client may take to read what it is sent.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long nobody looks at a clock that waits for nothing.
+const LONG: Duration = Duration::from_secs(30 * 86_400);
 /// How long a client is listened to that is told to leave.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Output beyond which no more requests are taken.
@@ -86,6 +85,8 @@ pub enum End {
 enum Event {
     Answer(Box<Answered>),
     Arrived(usize),
+    /// There is room again for what more requests lead to.
+    Room,
     Stop,
     Tick,
 }
@@ -101,13 +102,15 @@ pub(super) struct Conversation<S> {
     asked: JoinSet<Answered>,
     /// Why no more is taken: it ends when all is sent that was written.
     closing: Option<End>,
+    /// Requests wait because too many answers were due.
+    held_up: bool,
     /// The client has said that nothing more will come.
     finished: bool,
     stopping: bool,
     /// When the client was heard of.
     heard: Instant,
     /// How long it may be silent.
-    patience: Duration,
+    patience: Option<Duration>,
     /// Since when a request has begun that has not ended.
     half: Option<Instant>,
     /// Since when the client has not read what it was sent.
@@ -123,7 +126,7 @@ impl<S: Stream> Conversation<S> {
         stream: S,
     ) -> Self {
         let heard = Instant::now();
-        let patience = manners.idle.min(FIRST_WORDS);
+        let patience = manners.first_words;
         Self {
             manners,
             gateway,
@@ -132,13 +135,14 @@ impl<S: Stream> Conversation<S> {
             input: Input::default(),
             asked: JoinSet::new(),
             closing: None,
+            held_up: false,
             finished: false,
             stopping: false,
             heard,
             patience,
             half: None,
             stuck: None,
-            clock: Box::pin(sleep_until(heard + patience)),
+            clock: Box::pin(sleep_until(heard + patience.unwrap_or(LONG))),
         }
     }
 
@@ -174,14 +178,11 @@ impl<S: Stream> Conversation<S> {
             }
             Poll::Pending => {}
         }
-        if self.flow.unsent() == 0 {
-            if let Some(end) = self.closing.take() {
-                return Poll::Ready(Err(end));
-            }
-            if self.asked.is_empty() && (self.finished || self.stopping && self.input.is_empty()) {
-                let end = if self.finished { End::Closed } else { End::Stopping };
-                return Poll::Ready(Err(end));
-            }
+        if self.flow.unsent() == 0
+            && self.asked.is_empty()
+            && let Some(end) = self.nothing_left()
+        {
+            return Poll::Ready(Err(end));
         }
         if !self.asked.is_empty()
             && let Poll::Ready(Some(answered)) = self.asked.poll_join_next(context)
@@ -193,6 +194,9 @@ impl<S: Stream> Conversation<S> {
         }
         if !self.stopping && asked_to_stop.poll(context).is_ready() {
             return Poll::Ready(Ok(Event::Stop));
+        }
+        if self.held_up && self.takes() {
+            return Poll::Ready(Ok(Event::Room));
         }
         if self.reads() {
             let Self { flow, input, .. } = self;
@@ -218,12 +222,24 @@ impl<S: Stream> Conversation<S> {
                 self.patience = self.manners.idle;
                 self.take_requests().await
             }
+            Event::Room => self.take_requests().await,
             Event::Stop => {
                 self.stopping = true;
                 self.look_within(LAST_WORDS);
                 Ok(())
             }
             Event::Tick => self.look_at_clock(),
+        }
+    }
+
+    /// Why the connection can end, now that all is answered and sent.
+    fn nothing_left(&mut self) -> Option<End> {
+        match self.closing.take() {
+            Some(end) => Some(end),
+            None if self.held_up => None,
+            None if self.finished => Some(End::Closed),
+            None if self.stopping && self.input.is_empty() => Some(End::Stopping),
+            None => None,
         }
     }
 
@@ -246,12 +262,10 @@ impl<S: Stream> Conversation<S> {
             match self.session.next(self.input.bytes(), self.flow.output()) {
                 Step::More => break,
                 Step::Ask(ticket, question) => self.ask(ticket, question).await?,
-                Step::Close(why) => {
-                    self.closing = Some(End::Broken(why));
-                    self.asked.abort_all();
-                }
+                Step::Close(why) => self.closing = Some(End::Broken(why)),
             }
         }
+        self.held_up = !self.takes() && !self.input.is_empty();
         let used = self.input.wipe_used();
         if self.input.is_empty() || !self.asked.is_empty() {
             self.half = None;
@@ -337,11 +351,11 @@ impl<S: Stream> Conversation<S> {
             self.heard = now;
         } else if self.stopping {
             return Err(End::Stopping);
-        } else if now >= self.heard + self.patience {
+        } else if self.patience.is_some_and(|patience| now >= self.heard + patience) {
             return Err(End::Silent);
         }
         let deadlines = [
-            Some(self.heard + self.patience),
+            Some(self.patience.map_or(now + LONG, |patience| self.heard + patience)),
             self.half.map(|since| since + HALF_REQUEST),
             self.stuck.map(|since| since + WRITE_PATIENCE),
             self.stopping.then(|| now + LAST_WORDS),

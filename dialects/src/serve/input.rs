@@ -34,25 +34,71 @@ impl Input {
 
     /// Wipes what was used since the last call, and says whether anything was.
     pub(super) fn wipe_used(&mut self) -> bool {
-        let left = self.bytes.len();
-        if left == self.filled {
+        if self.bytes.len() == self.filled {
             return false;
         }
         let kept = BytesMut::from(&self.bytes[..]);
-        self.bytes.clear();
-        // With room asked for, the buffer begins where it did at first.
-        self.bytes.reserve(self.filled);
-        self.bytes.resize(self.filled.max(self.bytes.capacity()), 0);
+        wipe(&mut self.bytes, self.filled);
+        self.filled = kept.len();
         self.bytes = kept;
-        self.filled = left;
         true
     }
 }
 
 impl Drop for Input {
     fn drop(&mut self) {
-        let all = self.bytes.len();
-        self.bytes.clear();
-        self.bytes.resize(all, 0);
+        wipe(&mut self.bytes, self.filled);
+    }
+}
+
+/// Wipes a buffer that once held `filled` bytes, some of which have been taken
+/// off its front.
+fn wipe(bytes: &mut BytesMut, filled: usize) {
+    bytes.clear();
+    // To have that much room, an empty buffer begins again where it did then.
+    bytes.reserve(filled);
+    bytes.resize(filled, 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Buf;
+
+    use super::*;
+
+    #[test]
+    fn what_a_session_has_used_is_wiped_where_it_was() {
+        let taking: [fn(&mut BytesMut); 3] = [
+            |bytes| bytes.advance(6),
+            |bytes| drop(bytes.split_to(6)),
+            |bytes| {
+                let mut taken = std::mem::take(bytes);
+                taken.advance(6);
+                *bytes = taken;
+            },
+        ];
+        for take in taking {
+            let mut bytes = BytesMut::from(&b"s3cretrest"[..]);
+            let start = bytes.as_ptr();
+            take(&mut bytes);
+            assert_eq!(&bytes[..], b"rest");
+            wipe(&mut bytes, 10);
+            assert_eq!(bytes.as_ptr(), start, "the same memory");
+            assert_eq!(&bytes[..], [0; 10]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_used_is_kept() {
+        let mut input = Input::default();
+        input.add(b"one two");
+        assert!(!input.wipe_used());
+        input.bytes().advance(4);
+        assert!(input.wipe_used());
+        assert_eq!(&input.bytes()[..], b"two");
+        input.add(b" three");
+        input.bytes().advance(9);
+        assert!(input.wipe_used());
+        assert!(input.is_empty());
     }
 }

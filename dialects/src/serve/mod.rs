@@ -41,8 +41,10 @@ pub struct Manners {
     /// How long an answer may take. After that nobody has decided, and the
     /// client is told so in time.
     pub timeout: Duration,
-    /// How long a client may say nothing after its first words.
-    pub idle: Duration,
+    /// How long a client may take until it says anything.
+    pub first_words: Option<Duration>,
+    /// How long it may say nothing after that.
+    pub idle: Option<Duration>,
     /// How many questions of one connection may be under way. No more is read
     /// until some of them are answered.
     pub outstanding: usize,
@@ -57,11 +59,19 @@ impl Manners {
             dialect,
             service: None,
             timeout: Duration::from_secs(9),
+            first_words: Some(Duration::from_secs(30)),
             // Longer than any mail server leaves a connection unused that it
             // means to use again.
-            idle: Duration::from_secs(3600),
+            idle: Some(Duration::from_secs(3600)),
             outstanding: 1_000,
         }
+    }
+
+    /// Manners for a program that another one has started and talks to on
+    /// standard input and output, whenever it wants.
+    #[must_use]
+    pub fn of_program(dialect: &'static str) -> Self {
+        Self { first_words: None, idle: None, ..Self::new(dialect) }
     }
 }
 
