@@ -34,13 +34,24 @@ const MAX_WAITING: usize = 1_000;
 /// How nobody's decision is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tempfail {
+    /// As the client's version lets hope that it understands.
+    #[default]
+    ByVersion,
     /// The connection is cut. Postfix and Exim then say 454 and 435; to
     /// `FAIL … code=temp_fail` they say 535, "wrong password". For clients that
     /// have one request at a time.
-    #[default]
     Close,
-    /// `FAIL … code=temp_fail`, which Dovecot's own processes understand.
+    /// `FAIL … code=temp_fail`, which Dovecot's own processes understand. They
+    /// take a connection that is cut for wrong passwords (up to 2.3.21).
     Code,
+}
+
+impl Tempfail {
+    /// What a client of this minor version understands: Postfix, Exim and
+    /// others that are satisfied with less say 0 or 1, Dovecot says 2 since 2.3.
+    fn of_version(minor: Option<u32>) -> Self {
+        if minor.is_some_and(|minor| minor >= 2) { Self::Code } else { Self::Close }
+    }
 }
 
 /// What a connection is told about its server.
@@ -107,7 +118,14 @@ impl AuthSession {
             b"VERSION" => {
                 self.greeted = true;
                 match fields.next() {
-                    Some(b"1") => Ok(None),
+                    Some(b"1") => {
+                        if self.config.tempfail == Tempfail::ByVersion {
+                            // `None` is 0, or no number.
+                            let minor = fields.next().and_then(line::id);
+                            self.config.tempfail = Tempfail::of_version(minor);
+                        }
+                        Ok(None)
+                    }
                     _ => Err(Broken("another major version of the protocol")),
                 }
             }
@@ -288,7 +306,7 @@ impl Session for AuthSession {
             }
             Ok(Verdict::Rejected(rejection)) => refuse(out, id, &rejection),
             Err(_) => match self.config.tempfail {
-                Tempfail::Close => return Then::Abort,
+                Tempfail::ByVersion | Tempfail::Close => return Then::Abort,
                 Tempfail::Code => fail(out, id, &[b"code=temp_fail"]),
             },
         }
@@ -409,6 +427,33 @@ mod tests {
         );
         let prompts = "CONT\t6\tVXNlcm5hbWU6\nCONT\t6\tUGFzc3dvcmQ6\n".to_owned();
         assert_eq!(talk(&login), (prompts, vec![bob(6)], None));
+    }
+
+    #[test]
+    fn nobodys_decision_is_told_as_the_client_understands_it() {
+        let response = encoded("\0bob\0pw");
+        for (tempfail, version, in_words) in [
+            (Tempfail::ByVersion, "1\t0", false), // Postfix, Exim
+            (Tempfail::ByVersion, "1\t1", false),
+            (Tempfail::ByVersion, "1\t2", true), // Dovecot 2.3
+            (Tempfail::ByVersion, "1\t4", true), // Dovecot 2.4
+            (Tempfail::ByVersion, "1", false),
+            (Tempfail::ByVersion, "1\tx", false),
+            (Tempfail::Close, "1\t4", false),
+            (Tempfail::Code, "1\t0", true),
+        ] {
+            let mut session = session(tempfail);
+            let text = format!("VERSION\t{version}\nAUTH\t1\tPLAIN\tresp={response}\n");
+            let (mut input, mut out) = (BytesMut::from(text.as_bytes()), Vec::new());
+            assert!(matches!(session.next(&mut input, &mut out), Step::Ask(..)), "{version}");
+            let dead = Unavailable::new(UnavailableKind::Dead, "down");
+            let then = session.answered(Ticket(1), Answer::Verdict(Err(dead)), &mut out);
+            let (expected, said) = match in_words {
+                true => (Then::GoOn, "FAIL\t1\tcode=temp_fail\n"),
+                false => (Then::Abort, ""),
+            };
+            assert_eq!((then, &*out), (expected, said.as_bytes()), "{tempfail:?} {version}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn put(out: &mut Vec<u8>, config: &Config, account: &Account) {
         let home = home_of(home, &account.name);
         field(out, "home", home.as_os_str().as_encoded_bytes());
     }
-    if let DropPath::File(path) = &account.drop {
+    if let (true, DropPath::File(path)) = (config.tells_drop_file, &account.drop) {
         let mut mail = b"mbox:~/mail:INBOX=".to_vec();
         mail.extend_from_slice(path.as_os_str().as_encoded_bytes());
         field(out, "mail", &mail);
