@@ -19,6 +19,9 @@ need nft nftables
 need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
+need /usr/lib/dovecot/imap dovecot-imapd
+need /usr/lib/dovecot/pop3 dovecot-pop3d
+need /usr/lib/dovecot/lmtp dovecot-lmtpd
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"

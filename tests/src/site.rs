@@ -185,6 +185,19 @@ impl Site {
         module::requests(&self.request_log())
     }
 
+    /// From now on, the module does this wrong for everybody (`dead`, `hang`,
+    /// …); nothing, if it is no word.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for the word.
+    pub fn spoil_module(&self, how: &str) {
+        let file = self.request_log().with_extension("mood");
+        // Whoever reads it finds a whole word.
+        let new = file.with_extension("new");
+        fs::write(&new, how).and_then(|()| fs::rename(&new, &file)).expect("room for a word");
+    }
+
     /// All messages of a user, as POP3 sends them.
     ///
     /// # Panics

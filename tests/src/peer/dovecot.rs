@@ -1,4 +1,4 @@
-//! Dovecot 2.3 in a temporary folder and on free ports: IMAP, POP3 and LMTP.
+//! Dovecot 2.3 in a temporary folder and on an address of its own: IMAP, POP3 and LMTP.
 //! Its master needs to be root.
 //!
 //! ```text
@@ -17,7 +17,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::free_port;
+use super::own_address;
 use crate::client::Client;
 use crate::machine;
 use crate::process::Process;
@@ -27,13 +27,16 @@ use crate::wait;
 /// Whom all mail belongs to, as on the page: no account of this machine.
 const VMAIL: u32 = 5000;
 
+/// Its ports.
+const IMAP: u16 = 10143;
+const POP: u16 = 10110;
+const LMTP: u16 = 10024;
+
 /// A Dovecot. It ends when dropped.
 #[derive(Debug)]
 pub struct Dovecot {
     folder: TempDir,
-    imap: u16,
-    pop: u16,
-    lmtp: u16,
+    address: Ipv4Addr,
     process: Option<Process>,
 }
 
@@ -61,8 +64,7 @@ impl Dovecot {
             fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         chown(folder.path().join("vmail"), Some(VMAIL), Some(VMAIL)).expect("root may");
-        let (imap, pop, lmtp) = (free_port(), free_port(), free_port());
-        Some(Self { folder, imap, pop, lmtp, process: None })
+        Some(Self { folder, address: own_address(), process: None })
     }
 
     /// Documented lines with the folders of this Dovecot instead of those of
@@ -128,9 +130,8 @@ impl Dovecot {
         let mut command = Command::new("/usr/sbin/dovecot");
         command.arg("-F").arg("-c").arg(self.config());
         let mut process = Process::start(command, self.folder.path());
-        let ports = [self.imap, self.pop, self.lmtp];
         process.until("Dovecot listens", |_| {
-            ports.iter().all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())
+            [IMAP, POP, LMTP].iter().all(|port| TcpStream::connect((self.address, *port)).is_ok())
         });
         self.process = Some(process);
     }
@@ -158,7 +159,7 @@ impl Dovecot {
     /// A new IMAP connection, greeted.
     #[must_use]
     pub fn imap(&self) -> Client {
-        let mut client = Client::connect(loopback(self.imap));
+        let mut client = Client::connect((self.address, IMAP).into());
         // The first words are "* OK Waiting for authentication process" at times.
         while !client.expect("* OK").contains("CAPABILITY") {}
         client
@@ -167,7 +168,7 @@ impl Dovecot {
     /// A new POP3 connection, greeted.
     #[must_use]
     pub fn pop(&self) -> Client {
-        let mut client = Client::connect(loopback(self.pop));
+        let mut client = Client::connect((self.address, POP).into());
         client.expect("+OK");
         client
     }
@@ -175,7 +176,7 @@ impl Dovecot {
     /// Where its LMTP service listens.
     #[must_use]
     pub fn lmtp(&self) -> SocketAddr {
-        loopback(self.lmtp)
+        (self.address, LMTP).into()
     }
 
     /// Runs `doveadm`.
@@ -198,22 +199,22 @@ impl Dovecot {
 
     /// What only a test needs.
     fn common(&self) -> String {
-        let folder = self.folder.path().display();
+        let (folder, address) = (self.folder.path().display(), self.address);
         let service = |service: &str, protocol: &str, port: u16| {
             format!(
                 "service {service} {{\n  inet_listener {protocol} {{\n    \
-                 address = 127.0.0.1\n    port = {port}\n  }}\n  \
+                 address = {address}\n    port = {port}\n  }}\n  \
                  inet_listener {protocol}s {{\n    port = 0\n  }}\n}}\n"
             )
         };
         [
             format!(
                 "base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/log\n\
-                 protocols = imap pop3 lmtp\nssl = no\nauth_debug_passwords = no\n"
+                 protocols = imap pop3 lmtp\nssl = no\ndisable_plaintext_auth = no\n"
             ),
-            service("imap-login", "imap", self.imap),
-            service("pop3-login", "pop3", self.pop),
-            service("lmtp", "lmtp", self.lmtp),
+            service("imap-login", "imap", IMAP),
+            service("pop3-login", "pop3", POP),
+            service("lmtp", "lmtp", LMTP),
         ]
         .concat()
     }
@@ -226,10 +227,6 @@ impl Drop for Dovecot {
             self.stop();
         }
     }
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 fn number_of_user(name: &str) -> u32 {
