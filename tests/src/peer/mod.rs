@@ -8,6 +8,7 @@ pub mod courier;
 pub mod curl;
 pub mod cyrus;
 pub mod dovecot;
+pub mod exim;
 pub mod mariadb;
 pub mod python;
 pub mod slapd;
