@@ -19,6 +19,7 @@ need nft nftables
 need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
+need postmap postfix
 need /usr/lib/dovecot/imap dovecot-imapd
 need /usr/lib/dovecot/pop3 dovecot-pop3d
 need /usr/lib/dovecot/lmtp dovecot-lmtpd

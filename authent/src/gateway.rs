@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Rejection, Search, SearchOutcome,
-    Unavailable, Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Rejection, Search,
+    SearchOutcome, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -129,6 +129,10 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.top.proofs()
     }
 
     fn forget_users(&self, mask: &str) -> usize {

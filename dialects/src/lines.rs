@@ -15,6 +15,24 @@ pub(crate) struct Lines {
 /// A line that makes the connection worthless, and why.
 pub(crate) struct Broken(pub(crate) &'static str);
 
+/// Why there is no line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoLine {
+    /// It has not arrived yet.
+    More,
+    /// What arrived is none, so the connection is worthless.
+    Broken(&'static str),
+}
+
+impl From<NoLine> for Step {
+    fn from(none: NoLine) -> Self {
+        match none {
+            NoLine::More => Self::More,
+            NoLine::Broken(why) => Self::Close(why),
+        }
+    }
+}
+
 impl From<Broken> for Step {
     fn from(Broken(why): Broken) -> Self {
         Self::Close(why)
@@ -34,16 +52,16 @@ impl Lines {
     /// What the session wants if there is none: more bytes, or the end of the
     /// connection if the line is none. After one that is too long nobody can
     /// tell what the client believes to have asked, so its end is not awaited.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<BytesMut, Step> {
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<BytesMut, NoLine> {
         let taken = self.framer.take(input);
         let consumed = taken.consumed;
         let length = match taken.frame {
             Some(Frame::Line(line)) => line.len(),
-            Some(Frame::Refused(_)) => return Err(Step::Close("a line that is none")),
+            Some(Frame::Refused(_)) => return Err(NoLine::Broken("a line that is none")),
             None if self.framer.is_overlong() => {
-                return Err(Step::Close("a line that is too long"));
+                return Err(NoLine::Broken("a line that is too long"));
             }
-            None => return Err(Step::More),
+            None => return Err(NoLine::More),
         };
         let mut line = input.split_to(consumed);
         line.truncate(length);
@@ -70,8 +88,8 @@ mod tests {
             let end = loop {
                 match lines.next(&mut input) {
                     Ok(line) => found.push_str(&format!("{}|", String::from_utf8_lossy(&line))),
-                    Err(Step::Close(why)) => break why,
-                    Err(_) => break "more",
+                    Err(NoLine::Broken(why)) => break why,
+                    Err(NoLine::More) => break "more",
                 }
             };
             let shown = String::from_utf8_lossy(stream);

@@ -116,7 +116,7 @@ impl Session for ProcExecSession {
         loop {
             let line = match self.lines.next(input) {
                 Ok(line) => line,
-                Err(step) => return step,
+                Err(none) => return none.into(),
             };
             match self.line(&line, out) {
                 Ok(None) => {}
@@ -168,7 +168,7 @@ mod tests {
                 Step::Ask(ticket, Question::Authenticate(request)) => {
                     let right = match &request.purpose {
                         Purpose::Check(secret) => secret.expose() == b"a:b|c",
-                        Purpose::Lookup => true,
+                        _ => true,
                     };
                     let verdict = match request.user.as_str() {
                         "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),

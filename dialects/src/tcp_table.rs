@@ -60,7 +60,7 @@ impl Session for TcpTableSession {
         while self.asked.is_none() {
             let line = match self.lines.next(input) {
                 Ok(line) => line,
-                Err(step) => return step,
+                Err(none) => return none.into(),
             };
             if let Some(step) = self.line(&line, out) {
                 return step;

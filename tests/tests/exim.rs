@@ -111,7 +111,7 @@ fn exim_asks_over_tcp_as_well() {
     let Some(mut exim) = Exim::new("exim_asks_over_tcp") else { return };
     let site = Site::module().set("dialect dovecot-auth 127.0.0.1:0");
     let server = site.serve();
-    let address = server.address_of("dovecot-auth");
+    let address = server.dialect("dovecot-auth");
     let socket = format!("{} {}", address.ip(), address.port());
     exim.start(&integration::lines("exim", "authenticators").replace("/run/dmail/exim", &socket));
     let pair = Pair { exim, server: Some(server), site };

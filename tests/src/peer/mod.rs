@@ -10,6 +10,7 @@ pub mod cyrus;
 pub mod dovecot;
 pub mod exim;
 pub mod mariadb;
+pub mod postfix;
 pub mod python;
 pub mod slapd;
 pub mod swaks;

@@ -164,7 +164,7 @@ impl Session for UserdbSession {
         loop {
             let line = match self.lines.next(input) {
                 Ok(line) => line,
-                Err(step) => return step,
+                Err(none) => return none.into(),
             };
             match self.line(&line, out) {
                 Ok(None) => {}
