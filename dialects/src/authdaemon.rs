@@ -117,7 +117,7 @@ impl AuthdaemonSession {
         let mut fields = arguments.split(|byte| *byte == b'\t');
         let mut next = || fields.next().unwrap_or_default();
         let (service, user, old, new) = (next(), next(), next(), next());
-        self.origin.service = service_of(&String::from_utf8_lossy(service));
+        self.origin.service = service::named(service);
         let user = login_name(user, Username::MAX_BYTES);
         let (old, new) = (Secret::new(old), Secret::new(new));
         match (Credentials { user, secret: old }).usable() {
@@ -149,7 +149,7 @@ impl AuthdaemonSession {
                 out.extend_from_slice(format!("{name}={value}\n").as_bytes());
             }
         };
-        match &account.uid {
+        match account.owner() {
             Some(Uid::Name(name)) => line("USERNAME", name),
             Some(Uid::Number(_)) | None => line("UID", &self.config.uid_of(account).to_string()),
         }
@@ -274,6 +274,7 @@ mod tests {
                         "bob" if right => {
                             let mut account = Account::named(name);
                             account.drop = DropPath::File("/mail/bob".into());
+                            // Nobody's number, and not root's.
                             account.uid = Some(Uid::Number(0));
                             account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
                             Ok(Verdict::accepted(account))

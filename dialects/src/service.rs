@@ -5,9 +5,10 @@ use dmail_core::Service;
 /// Our name for the service that a request calls `name`, in either case. One
 /// that is none of ours is a program that asks.
 pub(crate) fn named(name: &[u8]) -> Service {
-    const NAMES: [(&str, Service); 12] = [
+    const NAMES: [(&str, Service); 13] = [
         ("esmtp", Service::Smtp), // Courier's
         ("imap", Service::Imap),
+        ("imap4", Service::Imap), // Cyrus'
         ("imaps", Service::Imap),
         ("lmtp", Service::Smtp),
         ("pop", Service::Pop3), // Cyrus'

@@ -18,10 +18,9 @@ impl UnixAccount {
     /// The number of the user that owns `account`.
     #[must_use]
     pub fn uid_of(&self, account: &Account) -> u32 {
-        match account.uid {
-            // Number 0 means that no owner is given.
-            Some(Uid::Number(uid)) if uid != 0 => uid,
-            _ => self.uid,
+        match account.owner() {
+            Some(Uid::Number(uid)) => *uid,
+            Some(Uid::Name(_)) | None => self.uid,
         }
     }
 }

@@ -28,3 +28,4 @@ pub mod program;
 pub mod server;
 pub mod site;
 pub mod wait;
+pub mod wire;

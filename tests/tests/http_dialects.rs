@@ -8,7 +8,7 @@ use std::process::Command;
 
 use dmail_tests::authority::Authority;
 use dmail_tests::integration;
-use dmail_tests::peer::dovecot::Dovecot;
+use dmail_tests::peer::dovecot_policy::Dovecot;
 use dmail_tests::program;
 use dmail_tests::server::Server;
 use dmail_tests::site::Site;

@@ -68,6 +68,7 @@ impl Servant {
                 note_unserved(mechanisms, &*gateway);
                 let (wanted, gateway) = (mechanisms.clone(), Arc::clone(&gateway));
                 let tempfail = match tempfail {
+                    Tempfail::ByVersion => auth::Tempfail::ByVersion,
                     Tempfail::Close => auth::Tempfail::Close,
                     Tempfail::Code => auth::Tempfail::Code,
                 };
@@ -86,10 +87,15 @@ impl Servant {
                     })
                 })
             }
-            Dialect::DovecotUserdb { home, uid, gid, master } => {
-                let (home, uid, gid) = (home.clone(), *uid, *gid);
-                let master = master.then(|| Arc::clone(&shared.logins));
-                let config = userdb::Config { pid: std::process::id(), home, uid, gid, master };
+            Dialect::DovecotUserdb { home, uid, gid, tells_drop_file, master } => {
+                let config = userdb::Config {
+                    pid: std::process::id(),
+                    home: home.clone(),
+                    uid: *uid,
+                    gid: *gid,
+                    tells_drop_file: *tells_drop_file,
+                    master: master.then(|| Arc::clone(&shared.logins)),
+                };
                 sessions(move || UserdbSession::new(config.clone()))
             }
             Dialect::Policy => {

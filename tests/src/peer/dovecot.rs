@@ -1,107 +1,240 @@
-//! Dovecot's auth service with a user base of its own, in a temporary folder.
-//! It has no listener: `doveadm auth test` asks it. Its own penalty for
-//! addresses that guess is off, which would make the tests last.
+//! Dovecot 2.3 in a temporary folder and on an address of its own: IMAP, POP3 and LMTP.
+//! Its master needs to be root.
+//!
+//! ```text
+//!   imap-login, pop3-login ──run/login/dmail/auth──▶ dialect dovecot-auth
+//!   imap, pop3 ──run/auth-master──▶ run/dmail/dovecot-master: dialect dovecot-master
+//!   lmtp, doveadm ──run/dmail/dovecot-userdb──▶ dialect dovecot-userdb
+//! ```
 
-use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::net::UnixStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use super::own_address;
+use crate::client::Client;
 use crate::machine;
 use crate::process::Process;
-use crate::program;
+use crate::program::{self, Said};
+use crate::wait;
 
-const PROGRAM: &str = "/usr/sbin/dovecot";
+/// Whom all mail belongs to, as on the page: no account of this machine.
+const VMAIL: u32 = 5000;
 
-/// A Dovecot. It is stopped when dropped.
+/// Its ports.
+const IMAP: u16 = 10143;
+const POP: u16 = 10110;
+const LMTP: u16 = 10024;
+
+/// A Dovecot. It ends when dropped.
 #[derive(Debug)]
 pub struct Dovecot {
-    process: Process,
     folder: TempDir,
+    address: Ipv4Addr,
+    process: Option<Process>,
 }
 
 impl Dovecot {
-    /// Starts one with these users and passwords, and with these lines in its
-    /// configuration. `None`, and a word on why, if it cannot run here.
+    /// One that does not run so far. `None`, and a word on standard error, if
+    /// it cannot run here.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for its folders.
+    #[must_use]
+    pub fn new(test: &str) -> Option<Self> {
+        if !Path::new("/usr/lib/dovecot/lmtp").exists() {
+            eprintln!("skipped, for dovecot-imapd, -pop3d and -lmtpd are not there: {test}");
+            return None;
+        }
+        if !machine::is_ours(test) {
+            return None;
+        }
+        // The path of a socket has 107 bytes at most.
+        let folder = tempfile::Builder::new().prefix("dv").tempdir_in("/tmp").expect("a folder");
+        // Its processes are several users, who all come through here.
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
+        for name in ["run", "state", "dmail", "vmail"] {
+            fs::create_dir(folder.path().join(name)).expect("a folder");
+        }
+        chown(folder.path().join("vmail"), Some(VMAIL), Some(VMAIL)).expect("root may");
+        Some(Self { folder, address: own_address(), process: None })
+    }
+
+    /// Documented lines with the folders of this Dovecot instead of those of
+    /// a machine.
+    #[must_use]
+    pub fn here(&self, lines: &str) -> String {
+        let folder = |name| self.folder.path().join(name).display().to_string();
+        lines
+            .replace("/run/dovecot", &folder("run"))
+            .replace("/run/dmail", &folder("dmail"))
+            .replace("/var/vmail", &folder("vmail"))
+    }
+
+    /// A path on the page, here.
+    #[must_use]
+    pub fn path(&self, documented: &str) -> PathBuf {
+        self.here(documented).into()
+    }
+
+    /// Makes the folders and links of a file for `systemd-tmpfiles`.
+    ///
+    /// # Panics
+    ///
+    /// If a line is not understood.
+    pub fn make_places(&self, documented: &str) {
+        for line in self.here(documented).lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["d", path, mode, owner, group] => {
+                    let _ = fs::create_dir(path);
+                    let mode = u32::from_str_radix(mode, 8).expect("a mode");
+                    fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("root may");
+                    chown(path, Some(number_of_user(owner)), Some(number_of_group(group)))
+                        .expect("root may");
+                }
+                ["L", path, "-", "-", "-", "-", target] => {
+                    std::os::unix::fs::symlink(target, path).expect("a link");
+                }
+                _ => panic!("not understood: {line}"),
+            }
+        }
+    }
+
+    /// Starts it with these documented lines, and waits until clients can
+    /// connect.
     ///
     /// # Panics
     ///
     /// If it does not start.
-    #[must_use]
-    pub fn start(test: &str, users: &[(&str, &str)], lines: &str) -> Option<Self> {
-        if !machine::is_ours(test) {
-            return None;
-        }
-        assert!(Path::new(PROGRAM).exists(), "install dovecot-core");
-        let folder = tempfile::tempdir().expect("a directory");
-        let home = folder.path().display();
-        let mut known = String::new();
-        for (user, password) in users {
-            writeln!(known, "{user}:{{PLAIN}}{password}::::::").expect("a String");
-        }
-        fs::write(folder.path().join("users"), known).expect("room");
-        let config = format!(
-            "base_dir = {home}/run\n\
-             state_dir = {home}/run\n\
-             log_path = {home}/log\n\
-             protocols =\n\
-             ssl = no\n\
-             disable_plaintext_auth = no\n\
-             auth_mechanisms = plain\n\
-             auth_failure_delay = 0\n\
-             passdb {{\n  driver = passwd-file\n  args = {home}/users\n}}\n\
-             userdb {{\n  driver = static\n  args = uid=65534 gid=65534 home=/nonexistent\n}}\n\
-             service auth {{\n  user = root\n}}\n\
-             service stats {{\n  chroot =\n}}\n\
-             service anvil {{\n  chroot =\n  unix_listener anvil-auth-penalty {{\n    mode = 0\n  }}\n}}\n\
-             {lines}"
-        );
-        fs::write(folder.path().join("dovecot.conf"), config).expect("room");
-        let mut command = Command::new(PROGRAM);
-        command.arg("-F").arg("-c").arg(folder.path().join("dovecot.conf"));
-        let mut process = Process::start(command, folder.path());
-        let socket = folder.path().join("run/auth-client");
-        process.until("Dovecot listens", |_| UnixStream::connect(&socket).is_ok());
-        Some(Self { process, folder })
+    pub fn start(&mut self, documented: &str) {
+        let config = format!("{}{}", self.common(), self.here(documented));
+        fs::write(self.config(), config).expect("room for it");
+        self.restart();
     }
 
-    /// Whether somebody may log in from `client`, as `doveadm auth test` says.
-    #[must_use]
-    pub fn lets_in(&self, user: &str, password: &str, client: &str) -> bool {
-        let mut command = Command::new("doveadm");
-        command.arg("-c").arg(self.file("dovecot.conf"));
-        command.args(["auth", "test", "-x", &format!("rip={client}"), "-x", "service=imap"]);
-        command.args([user, password]);
-        program::run(command, "").code == Some(0)
+    /// Stops it, if it runs, and starts it with the lines that it has.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn restart(&mut self) {
+        self.stop();
+        let mut command = Command::new("/usr/sbin/dovecot");
+        command.arg("-F").arg("-c").arg(self.config());
+        let mut process = Process::start(command, self.folder.path());
+        process.until("Dovecot listens", |_| {
+            [IMAP, POP, LMTP].iter().all(|port| TcpStream::connect((self.address, *port)).is_ok())
+        });
+        self.process = Some(process);
     }
 
-    /// What it has logged.
+    /// Has it read its configuration again.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn reload(&self) {
+        let reloads = || self.log().matches("SIGHUP received").count();
+        let before = reloads();
+        self.process.as_ref().expect("it runs").signal(Signal::SIGHUP);
+        wait::until("Dovecot has read its configuration", || reloads() > before);
+    }
+
+    /// Stops it in peace.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.signal(Signal::SIGTERM);
+            let _ = process.wait();
+        }
+    }
+
+    /// A new IMAP connection, greeted.
+    #[must_use]
+    pub fn imap(&self) -> Client {
+        let mut client = Client::connect((self.address, IMAP).into());
+        // The first words are "* OK Waiting for authentication process" at times.
+        while !client.expect("* OK").contains("CAPABILITY") {}
+        client
+    }
+
+    /// A new POP3 connection, greeted.
+    #[must_use]
+    pub fn pop(&self) -> Client {
+        let mut client = Client::connect((self.address, POP).into());
+        client.expect("+OK");
+        client
+    }
+
+    /// Where its LMTP service listens.
+    #[must_use]
+    pub fn lmtp(&self) -> SocketAddr {
+        (self.address, LMTP).into()
+    }
+
+    /// Runs `doveadm`.
+    #[must_use]
+    pub fn doveadm(&self, arguments: &[&str]) -> Said {
+        let mut doveadm = Command::new("/usr/bin/doveadm");
+        doveadm.arg("-c").arg(self.config()).args(arguments);
+        program::run(doveadm, "")
+    }
+
+    /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(self.file("log")).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Its first process.
-    #[must_use]
-    pub fn process(&self) -> &Process {
-        &self.process
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("dovecot.conf")
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+    /// What only a test needs.
+    fn common(&self) -> String {
+        let (folder, address) = (self.folder.path().display(), self.address);
+        let service = |service: &str, protocol: &str, port: u16| {
+            format!(
+                "service {service} {{\n  inet_listener {protocol} {{\n    \
+                 address = {address}\n    port = {port}\n  }}\n  \
+                 inet_listener {protocol}s {{\n    port = 0\n  }}\n}}\n"
+            )
+        };
+        [
+            format!(
+                "base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/log\n\
+                 protocols = imap pop3 lmtp\nssl = no\ndisable_plaintext_auth = no\n"
+            ),
+            service("imap-login", "imap", IMAP),
+            service("pop3-login", "pop3", POP),
+            service("lmtp", "lmtp", LMTP),
+        ]
+        .concat()
     }
 }
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        // Asked in peace, it ends its services.
-        self.process.signal(nix::sys::signal::Signal::SIGTERM);
-        let ended = std::time::Instant::now() + crate::wait::PATIENCE;
-        while self.process.is_running() && std::time::Instant::now() < ended {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        // Its children end with it, however it ends.
+        if !thread::panicking() {
+            self.stop();
         }
     }
+}
+
+fn number_of_user(name: &str) -> u32 {
+    let user = nix::unistd::User::from_name(name).expect("an answer");
+    user.unwrap_or_else(|| panic!("no user {name}")).uid.as_raw()
+}
+
+fn number_of_group(name: &str) -> u32 {
+    let group = nix::unistd::Group::from_name(name).expect("an answer");
+    group.unwrap_or_else(|| panic!("no group {name}")).gid.as_raw()
 }

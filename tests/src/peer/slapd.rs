@@ -10,13 +10,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use super::free_port;
 use crate::authority::Certificate;
 use crate::process::Process;
 use crate::program;
@@ -191,11 +192,6 @@ pub fn dn(uid: &str) -> String {
 #[must_use]
 pub fn has_ipv6() -> bool {
     TcpListener::bind("[::1]:0").is_ok()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 fn configuration(home: &Path, options: &LdapOptions) -> String {

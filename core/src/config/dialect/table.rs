@@ -37,6 +37,8 @@ pub enum Dialect {
         uid: Option<u32>,
         /// The group of all accounts.
         gid: Option<u32>,
+        /// Whether drop files are told, to be the INBOX of their users.
+        tells_drop_file: bool,
         /// Whether logins are taken up here, too.
         master: bool,
     },
@@ -108,9 +110,11 @@ impl Dialect {
 /// How a dialect that has two ways to say "try again later" says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tempfail {
+    /// As the client's version of the protocol lets hope that it understands.
+    #[default]
+    ByVersion,
     /// The connection is cut: for clients with one request at a time, which
     /// take the word for it as a wrong password.
-    #[default]
     Close,
     /// In words, for clients with many requests at a time.
     Code,
@@ -198,14 +202,14 @@ pub const DIALECTS: &[DialectRow] = &[
         spoken_by: "Dovecot's mail processes, which take up the logins of `dovecot-auth`, and \
                     `doveadm auth cache flush`",
         example: "dialect dovecot-master unix:master.sock mode=660 group=dovecot uid=5000 gid=5000",
-        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &TIMEOUT],
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &MAIL, &TIMEOUT],
         read: |options| userdb(options, true),
     },
     DialectRow {
         name: "dovecot-userdb",
         spoken_by: "Dovecot's LMTP, LDA and `doveadm user`",
         example: "dialect dovecot-userdb unix:userdb.sock mode=660 group=dovecot",
-        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &SERVICE, &TIMEOUT],
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &MAIL, &SERVICE, &TIMEOUT],
         read: |options| userdb(options, false),
     },
     DialectRow {
@@ -262,6 +266,7 @@ fn userdb(options: &mut Options<'_>, master: bool) -> Result<Dialect, Fault> {
         home: options.take("home", &text(MAX_TEXT))?,
         uid: options.take("uid", &number(1..=u32::MAX))?,
         gid: options.take("gid", &number(1..=u32::MAX))?,
+        tells_drop_file: options.take("mail", &word(&MAILS))?.unwrap_or_default(),
         master,
     })
 }
@@ -300,7 +305,9 @@ const TEMPFAIL: OptionRow = OptionRow {
     value: "code",
     meaning: "How \"try again later\" is told. `close` cuts the connection, which Postfix and Exim \
               understand; to the protocol's own word they tell their clients that the password is \
-              wrong. `code` is that word, for Dovecot. Without it, `close`.",
+              wrong. `code` is that word, for Dovecot, which takes a connection that is cut for a \
+              wrong password. Without it, `code` for clients that speak version 1.2 of the \
+              protocol or a later one, as Dovecot since 2.3, and `close` for all others.",
 };
 const CHANGES: OptionRow = OptionRow {
     name: "changes",
@@ -335,6 +342,13 @@ const OWNER_GID: OptionRow = OptionRow {
     value: "5000",
     meaning: "The number of the group of all accounts. Without it, Dovecot's `mail_gid`.",
 };
+const MAIL: OptionRow = OptionRow {
+    name: "mail",
+    value: "drop-file",
+    meaning: "`drop-file` tells Dovecot to open a user's drop file as the INBOX, an mbox, and to \
+              keep other folders in `mail` beneath the home folder: for mail that dmail delivers. \
+              Without it, or with `dovecot`, mail is where Dovecot's own `mail_location` says.",
+};
 const HOME: OptionRow =
     OptionRow { name: "home", value: "/var/mail", meaning: "The home folder of all accounts." };
 const HOMES: OptionRow = OptionRow {
@@ -354,6 +368,9 @@ const MAP: OptionRow = OptionRow {
     meaning: "The map that is served: `quota`, `sender_login`, `transport`, `valias`, `vdomain` \
               or `vmailbox`.",
 };
+
+/// Where mail is, and whether it is in drop files.
+const MAILS: [(&str, bool); 2] = [("dovecot", false), ("drop-file", true)];
 
 const TEMPFAILS: [(&str, Tempfail); 2] = [("close", Tempfail::Close), ("code", Tempfail::Code)];
 

@@ -9,10 +9,9 @@ use crate::dovecot::line::put_escaped;
 
 /// Writes the fields of an account, each with a tab in front.
 pub(super) fn put(out: &mut Vec<u8>, config: &Config, account: &Account) {
-    let uid = match account.uid {
-        // Number 0 means that no owner is given.
-        Some(Uid::Number(uid)) if uid != 0 => Some(uid),
-        _ => config.uid,
+    let uid = match account.owner() {
+        Some(Uid::Number(uid)) => Some(*uid),
+        Some(Uid::Name(_)) | None => config.uid,
     };
     if let Some(uid) = uid {
         field(out, "uid", uid.to_string().as_bytes());
@@ -24,7 +23,7 @@ pub(super) fn put(out: &mut Vec<u8>, config: &Config, account: &Account) {
         let home = home_of(home, &account.name);
         field(out, "home", home.as_os_str().as_encoded_bytes());
     }
-    if let DropPath::File(path) = &account.drop {
+    if let (true, DropPath::File(path)) = (config.tells_drop_file, &account.drop) {
         let mut mail = b"mbox:~/mail:INBOX=".to_vec();
         mail.extend_from_slice(path.as_os_str().as_encoded_bytes());
         field(out, "mail", &mail);

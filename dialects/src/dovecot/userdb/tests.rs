@@ -28,7 +28,9 @@ fn talk(input: &str) -> String {
 /// The same, on a master socket if there are logins to take up.
 fn talk_as(master: Option<Arc<Logins>>, input: &str) -> String {
     let home = Some("/home/%d/%n".to_owned());
-    let mut session = UserdbSession::new(Config { pid: 7, home, uid: None, gid: None, master });
+    let (uid, gid) = (None, None);
+    let config = Config { pid: 7, home, uid, gid, tells_drop_file: true, master };
+    let mut session = UserdbSession::new(config);
     let mut out = Vec::new();
     let mut input = BytesMut::from(format!("VERSION\t1\t0\n{input}").as_bytes());
     loop {
