@@ -138,6 +138,16 @@ impl Proof {
         self.signature.get().map(|signature| &**signature)
     }
 
+    /// What it is called in logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match &self.evidence {
+            Evidence::CramMd5 { .. } => "CRAM-MD5",
+            Evidence::Scram { hash, .. } => hash.name(),
+            Evidence::Token(_) => "token",
+        }
+    }
+
     /// The bytes that make this guess another one than the last. Two proofs of
     /// one password differ, as each belongs to one conversation; a token is
     /// always the same.
@@ -155,12 +165,7 @@ impl Proof {
 /// out in peace.
 impl fmt::Debug for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match &self.evidence {
-            Evidence::CramMd5 { .. } => "CRAM-MD5",
-            Evidence::Scram { hash, .. } => hash.name(),
-            Evidence::Token(_) => "token",
-        };
-        write!(f, "Proof({name}, hidden)")
+        write!(f, "Proof({}, hidden)", self.name())
     }
 }
 

@@ -78,8 +78,15 @@ impl Site {
     /// before, unless the setting is one of those that repeat.
     #[must_use]
     pub fn set(mut self, line: &str) -> Self {
-        const REPEAT: [&str; 6] =
-            ["access_group", "account_state", "host_domain", "pop_port", "smtp_port", "vdomain"];
+        const REPEAT: [&str; 7] = [
+            "access_group",
+            "account_state",
+            "dialect",
+            "host_domain",
+            "pop_port",
+            "smtp_port",
+            "vdomain",
+        ];
         let name = line.split(' ').next().unwrap_or_default();
         if !REPEAT.contains(&name) {
             self.config = self.config_without(name);

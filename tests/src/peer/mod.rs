@@ -1,5 +1,6 @@
 //! Real mail clients and servers, one file each. They must be installed.
 
+pub mod auth_client;
 pub mod curl;
 pub mod mariadb;
 pub mod python;
