@@ -12,6 +12,7 @@
 //!
 //! Start with [`Authenticator`]; then [`AuthRequest`] and [`Verdict`].
 
+pub mod bounded;
 pub mod config;
 pub mod framing;
 pub mod pattern;
@@ -23,6 +24,7 @@ mod drop_path;
 mod info;
 mod name;
 mod proof;
+mod rate;
 mod record;
 mod request;
 mod search;
@@ -36,6 +38,7 @@ pub use drop_path::{HashSpool, drop_path, is_hash_directory};
 pub use info::{Info, InfoError};
 pub use name::{Domain, DropName, NameError, Username};
 pub use proof::{Evidence, Proof, Proofs, Salt, SaltQuestion, ScramHash};
+pub use rate::{Rate, RateError};
 pub use record::{Records, UserRecord};
 pub use request::{AuthRequest, Origin, Purpose, Service};
 pub use search::{Found, Hit, Search, SearchOutcome};

@@ -51,8 +51,10 @@ pub struct Salt {
 }
 
 impl Salt {
-    /// Bytes of a salt of ours.
-    pub const BYTES: usize = 16;
+    /// Bytes of a salt of ours, like those of SHA-crypt. The stored text of
+    /// SCRAM-SHA-256 then has 128 characters, and fits the column that tables
+    /// of the original have.
+    pub const BYTES: usize = 12;
     /// Rounds of keys of ours: some 20 ms of a server's core, and a fraction of
     /// a second on a phone.
     pub const ITERATIONS: u32 = 100_000;

@@ -115,6 +115,7 @@ impl Live {
             throttle: fresh.throttle,
             nwauth: fresh.nwauth,
             dialects: fresh.dialects,
+            policy: fresh.policy,
             ..self.settings.clone()
         };
         let diagnostics = source::check(&settings)?;
@@ -177,6 +178,10 @@ impl Authenticator for Live {
 
     fn proofs(&self) -> Proofs {
         self.with_gateway(Authenticator::proofs)
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.running().gateway.forget_users(mask)
     }
 
     fn sees_address(&self) -> bool {

@@ -11,7 +11,7 @@ use dmail_control::{Commands, Reply};
 use crate::cli::{ThrottleAction, ThrottleArgs};
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::{configuration, control, terminal};
+use crate::{configuration, control};
 
 /// Asks the running servers, and prints what they say.
 pub(crate) fn run(arguments: ThrottleArgs) -> Result<ExitCode, Failure> {
@@ -21,23 +21,7 @@ pub(crate) fn run(arguments: ThrottleArgs) -> Result<ExitCode, Failure> {
         ThrottleAction::List { refused: true } => vec!["throttle", "list", "refused"],
         ThrottleAction::Clear { target } => vec!["throttle", "clear", target],
     };
-    let replies = control::tell(&settings, &words)?;
-    let several = replies.len() > 1;
-    let mut code = ExitCode::SUCCESS;
-    for (path, reply) in replies {
-        if several {
-            terminal::say(format_args!("{}:", path.display()))?;
-        }
-        reply.data.iter().try_for_each(terminal::say)?;
-        match reply.result {
-            Ok(text) => terminal::say(text)?,
-            Err(text) => {
-                terminal::complain(format_args!("dmail: {text}"));
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(code)
+    control::show(&settings, &words)
 }
 
 /// The server's end.

@@ -28,12 +28,12 @@ fn a_client_logs_in_without_telling_its_password_and_knows_whom_it_talked_to() {
         let text = said.success().text();
         text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>().join("; ")
     };
-    let knows = "salt 16 100000; OK 1 user=bob; the server knows the password";
+    let knows = "salt 12 100000; OK 1 user=bob; the server knows the password";
     assert_eq!(log_in("SCRAM-SHA-256", "bob", "Geh eim", &["final"]), knows);
     assert_eq!(log_in("SCRAM-SHA-256", "bob", "Geh eim", &[]), knows);
     // The other mechanism has no keys, and nobody is not there: both look like
     // a wrong password.
-    let wrong = "salt 16 100000; FAIL 1";
+    let wrong = "salt 12 100000; FAIL 1";
     for (mechanism, user, password) in [
         ("SCRAM-SHA-256", "bob", "falsch"),
         ("SCRAM-SHA-1", "bob", "Geh eim"),
@@ -59,7 +59,7 @@ fn a_binding_to_tls_is_offered_to_those_who_can_tell_of_it_and_must_be_true() {
         said.success().text()
     };
     let plus = "offers SCRAM-SHA-256-PLUS:mutual-auth:channel-binding SCRAM-SHA-256:mutual-auth\n\
-                salt 16 100000 channel_binding=tls-exporter\n";
+                salt 12 100000 channel_binding=tls-exporter\n";
     let knows = format!("{plus}OK 1 user=bob\nthe server knows the password\n");
     assert_eq!(log_in(4, &["final", "bind=00ff1234"]), knows);
     assert_eq!(log_in(4, &["final", "bind=00ff1234", "lie"]), format!("{plus}FAIL 1\n"));

@@ -52,7 +52,8 @@ pub use sections::load_sections;
 pub use settings::{
     AccessSettings, AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DialectSettings,
     DomainSettings, DropSettings, LockMethod, LogLevel, ModuleSettings, NwauthSettings,
-    PopSettings, ServerSettings, Settings, SmtpSettings, ThrottleSettings,
+    PolicySettings, PopSettings, SenderRule, ServerSettings, Settings, SmtpSettings,
+    ThrottleSettings,
 };
 pub use table::{Group, Row, Unset, Vocabulary};
 pub use value::{CommandLine, Listen, ListenOn, SetBy, SocketFile};

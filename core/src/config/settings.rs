@@ -12,6 +12,7 @@ mod domains;
 mod drop;
 mod module;
 mod nwauth;
+mod policy;
 mod pop;
 mod server;
 mod smtp;
@@ -23,6 +24,7 @@ pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
 pub use module::ModuleSettings;
 pub use nwauth::NwauthSettings;
+pub use policy::{PolicySettings, SenderRule};
 pub use pop::PopSettings;
 pub use server::{LogLevel, ServerSettings};
 pub use smtp::SmtpSettings;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub throttle: ThrottleSettings,
     /// Who may log in where, and which accounts may not be used.
     pub access: AccessSettings,
+    /// What logins may send through another server.
+    pub policy: PolicySettings,
     /// The NWAuth user base.
     pub nwauth: NwauthSettings,
     /// DSMTP.
@@ -78,6 +82,7 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         CacheSettings::GROUP,
         ThrottleSettings::GROUP,
         AccessSettings::GROUP,
+        PolicySettings::GROUP,
         NwauthSettings::GROUP,
         SmtpSettings::GROUP,
         PopSettings::GROUP,
@@ -98,6 +103,7 @@ impl Settings {
         let cache = CacheSettings::build(given);
         let throttle = ThrottleSettings::build(given);
         let access = AccessSettings::build(given);
+        let policy = PolicySettings::build(given);
         let nwauth = NwauthSettings::build(given);
         let smtp = SmtpSettings::build(given);
         let pop = PopSettings::build(given);
@@ -135,6 +141,7 @@ impl Settings {
             cache: cache?,
             throttle: throttle?,
             access: access?,
+            policy: policy?,
             nwauth: nwauth?,
             smtp: smtp?,
             pop: pop?,

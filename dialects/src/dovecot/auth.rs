@@ -22,15 +22,16 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Buf, BytesMut};
-use dmail_core::framing::{Ending, Frame, LineFramer};
+use bytes::BytesMut;
 use dmail_core::sasl::{self, Exchange, Mechanism, Terms, Turn};
 use dmail_core::{
     Account, AuthRequest, Origin, Rejection, RejectionKind, Secret, Service, Username,
 };
 
 use super::line::{self, MAX_AUTH_LINE, put_escaped};
+use super::logins::{Cookie, Logins};
 use super::origin;
+use crate::lines::{Broken, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Requests of one connection that may wait at a time. Postfix and Exim have
@@ -61,8 +62,11 @@ pub struct Config {
     pub pid: u32,
     /// The number of this connection, unlike that of any other.
     pub connection: u32,
-    /// 16 random bytes, with which a master connection names this one.
-    pub cookie: [u8; 16],
+    /// Random bytes, with which a master connection names this one.
+    pub cookie: Cookie,
+    /// Where logins wait for the mail process that takes them up, if there is
+    /// a master connection for it.
+    pub logins: Option<Arc<Logins>>,
 }
 
 /// The mechanisms of every user base.
@@ -71,7 +75,9 @@ pub const PASSWORDS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 /// One client's conversation.
 pub struct AuthSession {
     config: Config,
-    framer: LineFramer,
+    lines: Lines,
+    /// The client's process, once it has said so.
+    client_pid: Option<u32>,
     /// The client's minor version, once it has said it.
     client: Option<u32>,
     /// The logins that are not decided, by their ids.
@@ -88,6 +94,8 @@ struct Login {
     exchange: Exchange,
     /// Whether the client takes the last message together with `OK`.
     takes_last: bool,
+    /// Whether a mail process will take the login up.
+    is_taken_up: bool,
     stage: Stage,
     /// Its place in the order of arrival.
     begun: u32,
@@ -102,16 +110,14 @@ enum Stage {
     Ending(Arc<Account>),
 }
 
-/// A line that makes the connection worthless.
-struct Broken(&'static str);
-
 impl AuthSession {
     /// A connection that nothing was said on.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            framer: LineFramer::new(MAX_AUTH_LINE, Ending::LfOrCrLf),
+            lines: Lines::new(MAX_AUTH_LINE),
+            client_pid: None,
             client: None,
             logins: HashMap::new(),
             tickets: HashMap::new(),
@@ -142,7 +148,11 @@ impl AuthSession {
                 self.tickets.retain(|_, asked| *asked != id);
                 Ok(None)
             }
-            // CPID, and whatever later versions have to say.
+            (b"CPID", _) => {
+                self.client_pid = fields.next().and_then(line::id);
+                Ok(None)
+            }
+            // Whatever later versions have to say.
             _ => Ok(None),
         }
     }
@@ -160,13 +170,14 @@ impl AuthSession {
         let mechanism = fields.next().ok_or(Broken("AUTH without mechanism"))?;
         let mut origin = Origin::local(Service::Line);
         let mut response = None;
-        let mut takes_last = false;
+        let (mut takes_last, mut is_taken_up) = (false, true);
         for field in fields {
             let (name, value) = origin::split(field);
             match name {
                 // By the protocol it is the last one, and not escaped.
                 b"resp" => response = Some(value),
                 b"final-resp-ok" => takes_last = true,
+                b"nologin" => is_taken_up = false,
                 _ => origin::take(&mut origin, name, &line::unescape(value)),
             }
         }
@@ -189,7 +200,8 @@ impl AuthSession {
         let exchange = Exchange::new(mechanism, terms);
         let first = exchange.begin();
         let begun = self.next_number();
-        let login = Login { origin, exchange, takes_last, stage: Stage::Responding, begun };
+        let stage = Stage::Responding;
+        let login = Login { origin, exchange, takes_last, is_taken_up, stage, begun };
         self.logins.insert(id, login);
         Ok(match response {
             // Exim sends an empty one when it has none; nobody else sends it.
@@ -235,8 +247,8 @@ impl AuthSession {
             }
             Some(Stage::Asked) => Err(Broken("a response to no question")),
             Some(Stage::Ending(account)) => {
-                accept(out, id, account, None);
-                self.logins.remove(&id);
+                let account = Arc::clone(account);
+                self.admit(id, &account, None, out);
                 Ok(None)
             }
             Some(Stage::Responding) => Ok(self.respond(id, response, binding.as_deref(), out)),
@@ -289,13 +301,24 @@ impl AuthSession {
                 say(out, id, &last, None);
                 return None;
             }
-            Turn::Accepted(account, last) => accept(out, id, &account, last.as_deref()),
+            Turn::Accepted(account, last) => self.admit(id, &account, last.as_deref(), out),
             // Nobody was asked: the client learns nothing.
             Turn::Refused(None) => fail(out, id, &[]),
             Turn::Refused(Some(rejection)) => refuse(out, id, &rejection),
         }
         self.logins.remove(&id);
         None
+    }
+
+    /// Lets in whose login `id` has.
+    fn admit(&mut self, id: u32, account: &Account, last: Option<&[u8]>, out: &mut Vec<u8>) {
+        let is_taken_up = self.logins.remove(&id).is_some_and(|login| login.is_taken_up);
+        let Config { cookie, logins, .. } = &self.config;
+        // Before the client hears of it: the mail process may be quick.
+        if is_taken_up && let (Some(logins), Some(pid)) = (logins, self.client_pid) {
+            logins.put(*cookie, pid, id, account.name.clone());
+        }
+        accept(out, id, account, last);
     }
 }
 
@@ -306,21 +329,14 @@ impl Session for AuthSession {
 
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
-            let arrived = std::mem::take(input);
-            let taken = self.framer.take(&arrived);
-            let (consumed, frame) = (taken.consumed, taken.frame);
-            let step = match frame {
-                None => Some(Step::More),
-                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
-                Some(Frame::Line(text)) => match self.line(text, out) {
-                    Ok(step) => step,
-                    Err(Broken(why)) => Some(Step::Close(why)),
-                },
+            let line = match self.lines.next(input) {
+                Ok(line) => line,
+                Err(none) => return none.into(),
             };
-            *input = arrived;
-            input.advance(consumed);
-            if let Some(step) = step {
-                return step;
+            match self.line(&line, out) {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(broken) => return broken.into(),
             }
         }
     }

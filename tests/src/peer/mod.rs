@@ -3,6 +3,7 @@
 pub mod auth_client;
 pub mod curl;
 pub mod mariadb;
+pub mod postfix;
 pub mod python;
 pub mod slapd;
 pub mod swaks;

@@ -48,8 +48,9 @@ fn sends_passwords(dialect: &Dialect) -> bool {
         Dialect::DovecotAuth { mechanisms, .. } => {
             mechanisms.iter().any(|mechanism| mechanism.tells_password())
         }
-        Dialect::DovecotUserdb { .. } | Dialect::Socketmap { .. } | Dialect::TcpTable { .. } => {
-            false
-        }
+        Dialect::DovecotUserdb { .. }
+        | Dialect::Policy
+        | Dialect::Socketmap { .. }
+        | Dialect::TcpTable { .. } => false,
     }
 }

@@ -12,7 +12,14 @@ fn session(tempfail: Tempfail) -> AuthSession {
 
 fn offering(tempfail: Tempfail, mechanisms: &[Mechanism]) -> AuthSession {
     let mechanisms = mechanisms.into();
-    AuthSession::new(Config { tempfail, mechanisms, pid: 7, connection: 3, cookie: [0xab; 16] })
+    AuthSession::new(Config {
+        tempfail,
+        mechanisms,
+        pid: 7,
+        connection: 3,
+        cookie: [0xab; 16],
+        logins: None,
+    })
 }
 
 /// What was written, what was asked (user, password), and why it ended.
