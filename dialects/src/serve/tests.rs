@@ -133,6 +133,7 @@ impl Talk {
             pid: 1,
             connection: 1,
             cookie: [0; 16],
+            logins: None,
         };
         let mut talk = Self::begin(AuthSession::new(config), change);
         while !talk.line().await.starts_with("DONE") {}
@@ -426,6 +427,7 @@ async fn a_broken_off_tcp_connection_is_reset() {
             pid: 1,
             connection: 1,
             cookie: [0; 16],
+            logins: None,
         }))
     });
     let limits = Limits { connections: 1, per_client: 1 };
