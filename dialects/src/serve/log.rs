@@ -14,6 +14,7 @@ pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailab
                 dialect = origin.dialect,
                 ?user,
                 client = origin.client.map(tracing::field::display),
+                by = shown(request),
                 "login"
             );
         }
@@ -70,8 +71,18 @@ fn refused(request: &AuthRequest, reason: &str, text: &str) {
         dialect = origin.dialect,
         ?user,
         client = origin.client.map(tracing::field::display),
+        by = shown(request),
         reason,
         ?text,
         "login refused"
     );
+}
+
+/// What was shown instead of the password, if it was.
+fn shown(request: &AuthRequest) -> Option<&'static str> {
+    match &request.purpose {
+        Purpose::Prove(proof) => Some(proof.name()),
+        Purpose::Salt(question) => Some(question.hash.name()),
+        Purpose::Check(_) | Purpose::Lookup => None,
+    }
 }

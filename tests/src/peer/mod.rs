@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+pub mod auth_client;
 pub mod authdaemond;
 pub mod courier;
 pub mod curl;
