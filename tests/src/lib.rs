@@ -16,6 +16,7 @@ pub mod authority;
 pub mod base64;
 pub mod client;
 pub mod daemon;
+pub mod dialect;
 pub mod integration;
 pub mod login;
 pub mod machine;

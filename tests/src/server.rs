@@ -17,6 +17,8 @@ pub struct Server {
     process: Process,
     smtp: Vec<SocketAddr>,
     pop: Vec<SocketAddr>,
+    /// What it had logged when it was ready.
+    log: String,
 }
 
 impl Server {
@@ -35,7 +37,8 @@ impl Server {
         let mut process = Process::start(command, folder);
         process.until("the server has started", |_| read(log)[before..].contains(": started "));
         let log = &read(log)[before..];
-        Self { process, smtp: addresses(log, "smtp"), pop: addresses(log, "pop3") }
+        let (smtp, pop) = (addresses(log, "smtp"), addresses(log, "pop3"));
+        Self { process, smtp, pop, log: log.to_owned() }
     }
 
     /// Where the first SMTP service listens.
@@ -58,6 +61,16 @@ impl Server {
     #[must_use]
     pub fn pop_on(&self, ip: IpAddr) -> SocketAddr {
         *self.pop.iter().find(|address| address.ip() == ip).expect("a pop_port there")
+    }
+
+    /// Where the first line `dialect NAME` that has a port listens.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn dialect(&self, name: &str) -> SocketAddr {
+        *addresses(&self.log, name).first().expect("a dialect on TCP")
     }
 
     /// A new SMTP connection, greeted and introduced.

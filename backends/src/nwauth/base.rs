@@ -9,6 +9,7 @@ use memchr::memchr_iter;
 use super::StoreError;
 use super::directory::{Directory, Stamp, WriteLock};
 use super::index::{Builder, Index, MAX_OFFSET};
+use super::reading::{Reading, is_local};
 use super::record::{Line, Record, key};
 use super::scan::{Scanner, read_line};
 
@@ -20,6 +21,8 @@ const INDEX_TRIES: usize = 3;
 pub(super) struct Base {
     file: File,
     index: Index,
+    /// Whether it can be read without asking another machine.
+    local: bool,
 }
 
 /// Whether to believe the index that is on disk.
@@ -51,11 +54,16 @@ impl Base {
             Err(error) => return Err(StoreError::io("open", &directory.base)(error)),
         };
         let index = open_index(directory, &file, index, held)?;
-        Ok(Some(Self { file, index }))
+        let local = is_local(&file);
+        Ok(Some(Self { file, index, local }))
     }
 
     pub(super) fn file(&self) -> &File {
         &self.file
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.local
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -76,11 +84,12 @@ impl Base {
         &self,
         directory: &Directory,
         key: &str,
+        reading: Reading,
     ) -> Result<Option<Located>, StoreError> {
         let damaged = || StoreError::IndexDamaged { path: directory.index.clone() };
-        for offset in self.index.candidates(key).map_err(|_| damaged())? {
-            let bytes =
-                read_line(&self.file, offset).map_err(StoreError::io("read", &directory.base))?;
+        for offset in self.index.candidates(key, reading).map_err(|_| damaged())? {
+            let bytes = read_line(&self.file, offset, reading)
+                .map_err(StoreError::io("read", &directory.base))?;
             let line = Line::parse(&bytes);
             // Another name with the same bits of hash is no damage; no record is.
             let name = line.name().ok_or_else(damaged)?;
@@ -158,7 +167,7 @@ fn scan_into_index(file: &File, stamp: Stamp) -> io::Result<Index> {
                 }
                 let key = key(name);
                 builder.insert(&key, offset, |older| {
-                    let bytes = read_line(file, older)?;
+                    let bytes = read_line(file, older, Reading::Patient)?;
                     let older = Line::parse(&bytes).name();
                     Ok::<_, io::Error>(older.is_some_and(|name| name.eq_ignore_ascii_case(&key)))
                 })?;

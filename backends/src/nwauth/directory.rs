@@ -14,6 +14,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use super::reading::is_local;
 
 /// Identity and state of a file at one moment. Equal stamps, same content: a
 /// file of ours is replaced or appended to, and an editor moves the time.
@@ -78,9 +79,12 @@ impl Directory {
         }
     }
 
-    /// Checks that the folder is one.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        fs::read_dir(&self.path).map(drop).map_err(StoreError::io("open the directory", &self.path))
+    /// Checks that the folder is one; says whether it is on this machine.
+    pub(super) fn check(&self) -> Result<bool, StoreError> {
+        fs::read_dir(&self.path)
+            .and_then(|_| File::open(&self.path))
+            .map(|folder| is_local(&folder))
+            .map_err(StoreError::io("open the directory", &self.path))
     }
 
     /// Waits for the right to write.

@@ -8,6 +8,7 @@ use super::StoreError;
 use super::base::Base;
 use super::directory::Directory;
 use super::journal::Entry;
+use super::reading::Reading;
 use super::record::{Line, Record, key};
 use super::scan::Scanner;
 use super::view::View;
@@ -99,7 +100,9 @@ impl Snapshot {
                 continue;
             }
             let is_last = base.is_regular()
-                || base.locate(directory, &key)?.is_some_and(|last| last.offset == piece.offset);
+                || base
+                    .locate(directory, &key, Reading::Patient)?
+                    .is_some_and(|last| last.offset == piece.offset);
             if is_last && matches!(line, Line::User { .. }) {
                 listing.take(query, line);
             }

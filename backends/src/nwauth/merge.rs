@@ -18,6 +18,7 @@ use super::StoreError;
 use super::base::{build_index, save_index};
 use super::directory::{Directory, WriteLock};
 use super::journal::{Entry, Journal};
+use super::reading::Reading;
 use super::record::{Line, MAX_LINE, key};
 use super::scan::{Piece, Scanner, read_line};
 use super::view::View;
@@ -90,7 +91,7 @@ impl<'a> Merger<'a> {
         if let Some(journal_file) = journal.file() {
             for range in journal.unreadable() {
                 if range.end - range.start < MAX_LINE as u64 {
-                    kept.insert(read_line(journal_file, range.start)?);
+                    kept.insert(read_line(journal_file, range.start, Reading::Patient)?);
                 }
             }
         }
@@ -123,7 +124,7 @@ impl<'a> Merger<'a> {
     fn place(&mut self, entry: &Entry) -> io::Result<()> {
         match self.journal.file() {
             Some(file) if entry.record.is_some() => {
-                let line = read_line(file, entry.at)?;
+                let line = read_line(file, entry.at, Reading::Patient)?;
                 self.write(&line)
             }
             _ => Ok(()),

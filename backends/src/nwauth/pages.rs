@@ -16,6 +16,7 @@ use super::base::Base;
 use super::directory::Directory;
 use super::journal::Entry;
 use super::listing::Snapshot;
+use super::reading::Reading;
 use super::record::{Line, Record, key};
 use super::scan::Scanner;
 
@@ -85,7 +86,7 @@ impl Walk {
         after: String,
     ) -> Result<Self, StoreError> {
         let located = match &snapshot.base {
-            Some(base) => base.locate(directory, &after)?,
+            Some(base) => base.locate(directory, &after, Reading::Patient)?,
             None => None,
         };
         let changed = snapshot.changes.get(after.as_str()).map(|entry| entry.at);
@@ -132,7 +133,9 @@ impl Walk {
             let Some(name) = line.name() else { continue };
             let key = key(name);
             let is_last = base.is_regular()
-                || base.locate(directory, &key)?.is_some_and(|last| last.offset == piece.offset);
+                || base
+                    .locate(directory, &key, Reading::Patient)?
+                    .is_some_and(|last| last.offset == piece.offset);
             if !is_last {
                 continue;
             }
@@ -162,7 +165,7 @@ impl Walk {
             && let Some(key) = rest.pop()
         {
             let in_base = match &self.snapshot.base {
-                Some(base) => base.locate(directory, &key)?.is_some(),
+                Some(base) => base.locate(directory, &key, Reading::Patient)?.is_some(),
                 None => false,
             };
             if !in_base {
@@ -183,7 +186,7 @@ fn keys_behind(changes: &HashMap<Box<str>, Entry>, last: Option<u64>) -> Vec<Box
 
 /// Where the line ends that starts at `offset`.
 fn line_end(base: &Base, directory: &Directory, offset: u64) -> Result<u64, StoreError> {
-    let line = super::scan::read_line(base.file(), offset);
+    let line = super::scan::read_line(base.file(), offset, Reading::Patient);
     let line = line.map_err(StoreError::io("read", &directory.base))?;
     Ok(offset + line.len() as u64)
 }

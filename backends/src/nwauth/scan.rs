@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use memchr::memchr;
 
+use super::reading::Reading;
 use super::record::MAX_LINE;
 
 /// Bytes read at a time. Holds the longest line.
@@ -98,11 +99,11 @@ impl<'a> Scanner<'a> {
 }
 
 /// The line at `offset`, its LF counted; cut at [`MAX_LINE`].
-pub(super) fn read_line(file: &File, offset: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_line(file: &File, offset: u64, reading: Reading) -> io::Result<Vec<u8>> {
     let mut line = vec![0; FIRST_READ];
     let mut filled = 0;
     loop {
-        let read = file.read_at(&mut line[filled..], offset + filled as u64)?;
+        let read = reading.read_at(file, &mut line[filled..], offset + filled as u64)?;
         if let Some(end) = memchr(b'\n', &line[filled..filled + read]) {
             line.truncate(filled + end + 1);
             return Ok(line);

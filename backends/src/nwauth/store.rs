@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::directory::Directory;
 use super::merge::{Step, merge};
 use super::pages::Pages;
+use super::reading::Reading;
 use super::record::{Record, deletion_line, key};
 use super::view::View;
 use super::{StoreError, account, listing};
@@ -75,6 +76,8 @@ pub(super) struct Store {
     directory: Directory,
     /// `-size`: largest journal in bytes.
     journal_limit: Option<u64>,
+    /// Whether the folder is on this machine.
+    local: bool,
     view: RwLock<View>,
     pages: Pages,
     queue: Mutex<Vec<Waiting>>,
@@ -90,12 +93,13 @@ impl Store {
         directory: Directory,
         journal_limit: Option<u64>,
     ) -> Result<Self, StoreError> {
-        directory.check()?;
+        let local = directory.check()?;
         let mut view = View::default();
         view.refresh(&directory, None)?;
         Ok(Self {
             directory,
             journal_limit,
+            local,
             view: RwLock::new(view),
             pages: Pages::default(),
             queue: Mutex::default(),
@@ -106,14 +110,28 @@ impl Store {
 
     /// The record of this name, whatever its case.
     pub(super) fn find(&self, name: &str) -> Result<Option<Record>, StoreError> {
-        let found = self.current_view()?.find(&self.directory, name);
+        let found = self.current_view()?.find(&self.directory, name, Reading::Patient);
         match found {
             Err(StoreError::IndexDamaged { .. }) => {
                 self.view_mut().rebuild_index(&self.directory)?;
-                self.view().find(&self.directory, name)
+                self.view().find(&self.directory, name, Reading::Patient)
             }
             found => found,
         }
+    }
+
+    /// The same if the kernel has all of it in memory. `None` if not, or if
+    /// anything is new or wrong: then [`find`](Self::find) is to be asked.
+    pub(super) fn find_at_once(&self, name: &str) -> Option<Option<Record>> {
+        if !self.local {
+            return None;
+        }
+        let view = self.view.try_read().ok()?;
+        let at_hand = view.base.as_ref().is_none_or(|base| base.is_local());
+        if !at_hand || !view.is_current(&self.directory).ok()? {
+            return None;
+        }
+        view.find(&self.directory, name, Reading::AtOnce).ok()
     }
 
     /// Lists users. A merge that another process makes meanwhile does not

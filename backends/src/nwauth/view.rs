@@ -11,6 +11,7 @@ use super::StoreError;
 use super::base::{Base, IndexUse};
 use super::directory::{Directory, Stamp, WriteLock};
 use super::journal::Journal;
+use super::reading::Reading;
 use super::record::{Record, key};
 
 /// The users, as last read.
@@ -71,13 +72,16 @@ impl View {
         &self,
         directory: &Directory,
         name: &str,
+        reading: Reading,
     ) -> Result<Option<Record>, StoreError> {
         let key = key(name);
         if let Some(entry) = self.journal.entry(&key) {
             return Ok(entry.record.clone());
         }
         match &self.base {
-            Some(base) => Ok(base.locate(directory, &key)?.and_then(|located| located.record)),
+            Some(base) => {
+                Ok(base.locate(directory, &key, reading)?.and_then(|located| located.record))
+            }
             None => Ok(None),
         }
     }

@@ -25,6 +25,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use super::directory::Stamp;
+use super::reading::Reading;
 pub(super) use builder::Builder;
 use page::{PAGE_BYTES, Page, SLOTS, Table, WORDS, is_sealed, read_page, seal, write_page};
 pub(super) use place::MAX_OFFSET;
@@ -91,14 +92,14 @@ pub(super) struct Index {
     pages: Pages,
 }
 
-/// A page that is not what was written.
+/// A page that is not what was written, or cannot be read in this way.
 #[derive(Debug)]
 pub(super) struct Damaged;
 
 impl Index {
     /// Opens a table, if it is a sound one for the file with this stamp.
     pub(super) fn open(file: File, stamp: Stamp) -> Option<Self> {
-        let header = Header::of_page(&read_page(&file, 0).ok()?)?;
+        let header = Header::of_page(&read_page(&file, 0, Reading::Patient).ok()?)?;
         let bytes = header.pages.checked_add(1)?.checked_mul(PAGE_BYTES as u64)?;
         let fits = header.stamp == stamp && header.pages > 0;
         (fits && file.metadata().ok()?.len() == bytes)
@@ -110,11 +111,11 @@ impl Index {
     }
 
     /// The offsets at which the record of `key`, a name in lower case, may be.
-    pub(super) fn candidates(&self, key: &str) -> Result<Vec<u64>, Damaged> {
+    pub(super) fn candidates(&self, key: &str, reading: Reading) -> Result<Vec<u64>, Damaged> {
         let place = Place::of(key, &self.header);
         let mut found = Vec::new();
         for number in place.pages() {
-            let page = self.page(number)?;
+            let page = self.page(number, reading)?;
             for slot in &page[..SLOTS] {
                 if *slot == 0 {
                     return Ok(found);
@@ -127,11 +128,11 @@ impl Index {
         Ok(found)
     }
 
-    fn page(&self, number: u64) -> Result<Page, Damaged> {
+    fn page(&self, number: u64, reading: Reading) -> Result<Page, Damaged> {
         match &self.pages {
             Pages::Memory(table) => table.page(number).copied().ok_or(Damaged),
             Pages::File(file) => {
-                let page = read_page(file, number + 1).map_err(|_| Damaged)?;
+                let page = read_page(file, number + 1, reading).map_err(|_| Damaged)?;
                 let sealed = is_sealed(&page, self.header.seed, number + 1);
                 sealed.then_some(page).ok_or(Damaged)
             }
@@ -178,11 +179,11 @@ mod tests {
 
     fn check_all(index: &Index, users: u64) {
         for user in 0..users {
-            let found = index.candidates(&format!("user{user}")).expect("sound");
+            let found = index.candidates(&format!("user{user}"), Reading::Patient).expect("sound");
             assert!(found.contains(&(user * 10)), "user{user}");
             assert!(found.len() <= 2, "fragments seldom collide");
         }
-        assert!(index.candidates("nobody").expect("sound").len() < 2);
+        assert!(index.candidates("nobody", Reading::Patient).expect("sound").len() < 2);
     }
 
     #[test]
@@ -208,7 +209,7 @@ mod tests {
             let Ok(()) = builder.insert("bob", offset, same);
         }
         let index = builder.finish();
-        assert_eq!(index.candidates("bob").expect("sound"), [200]);
+        assert_eq!(index.candidates("bob", Reading::Patient).expect("sound"), [200]);
         assert_eq!(index.header().users, 1);
         assert!(!index.header().regular);
     }
@@ -229,7 +230,9 @@ mod tests {
             open().write_all_at(&[byte[0] ^ 4], at).expect("written");
             let noticed = match Index::open(open(), STAMP) {
                 None => true,
-                Some(index) => (0..index.header.pages).any(|page| index.page(page).is_err()),
+                Some(index) => {
+                    (0..index.header.pages).any(|page| index.page(page, Reading::Patient).is_err())
+                }
             };
             assert!(noticed, "a flip at {at}");
             open().write_all_at(&byte, at).expect("restored");

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+
+use super::super::reading::Reading;
 
 /// Words of 8 bytes in a page.
 pub(super) const WORDS: usize = 64;
@@ -69,9 +70,16 @@ pub(super) fn is_sealed(page: &Page, seed: u64, number: u64) -> bool {
     page[SLOTS] == checksum(page, seed, number)
 }
 
-pub(super) fn read_page(file: &File, number: u64) -> io::Result<Page> {
+pub(super) fn read_page(file: &File, number: u64, reading: Reading) -> io::Result<Page> {
     let mut bytes = [0; PAGE_BYTES];
-    file.read_exact_at(&mut bytes, number * PAGE_BYTES as u64)?;
+    let mut filled = 0;
+    while filled < PAGE_BYTES {
+        let offset = number * PAGE_BYTES as u64 + filled as u64;
+        match reading.read_at(file, &mut bytes[filled..], offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+    }
     let mut page = [0; WORDS];
     for (word, bytes) in page.iter_mut().zip(bytes.as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*bytes);

@@ -43,11 +43,37 @@ fn change(store: &Store, edit: Edit) -> Edited {
     store.change(vec![edit]).expect("a change")[0]
 }
 
-/// Hash and info of a user, separated by a colon.
+/// Hash and info of a user, separated by a colon. What is found at once, before
+/// and after, is the same.
 fn look(store: &Store, name: &str) -> Option<String> {
-    let record = store.find(name).expect("an answer")?;
-    let hash = String::from_utf8_lossy(&record.hash).into_owned();
-    Some(format!("{hash}:{}", record.info_text()))
+    let text = |record: Record| {
+        let hash = String::from_utf8_lossy(&record.hash).into_owned();
+        format!("{hash}:{}", record.info_text())
+    };
+    let before = store.find_at_once(name);
+    let found = store.find(name).expect("an answer").map(text);
+    for at_once in [before, store.find_at_once(name)].into_iter().flatten() {
+        assert_eq!(at_once.map(text), found, "{name}, at once");
+    }
+    found
+}
+
+#[test]
+fn what_was_just_read_is_found_at_once_on_this_machine() {
+    let home = tempfile::tempdir().expect("a folder");
+    write(home.path(), Some("bob:one:\n"), None);
+    let store = open(home.path());
+    if !store.local {
+        // Elsewhere every lookup takes the patient way.
+        return;
+    }
+    assert_eq!(look(&store, "bob").as_deref(), Some("one:"));
+    assert!(store.find_at_once("bob").is_some());
+    write(home.path(), None, Some("bob:two:\n"));
+    assert!(store.find_at_once("bob").is_none(), "the journal has to be read first");
+    assert_eq!(look(&store, "bob").as_deref(), Some("two:"));
+    let _busy = store.view.write().expect("no panic");
+    assert!(store.find_at_once("bob").is_none(), "nobody waits for a lock");
 }
 
 /// Everybody, by name in lower case, through the listing.
