@@ -37,8 +37,11 @@ const MAX_ADDRESSES: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     map: Map,
-    /// The key: an address in one of our domains.
+    /// An address in one of our domains: the key, or what it is without its
+    /// extension.
     address: Username,
+    /// Whether the key has an extension beside that.
+    is_extended: bool,
 }
 
 /// A map of which the gateway knows the values.
@@ -101,7 +104,7 @@ impl Tables {
         let whole = key.rsplit_once('@').is_some_and(|(local, _)| !local.is_empty());
         match Username::parse(key.as_bytes()) {
             Ok(user) if whole && self.is_ours(user.split_domain().1) => {
-                let query = Query { map, address: user };
+                let query = Query { map, address: user, is_extended: false };
                 let request = query.request();
                 Lookup::Ask(query, request)
             }
@@ -145,7 +148,7 @@ impl Query {
             && let RejectionKind::UnknownUser | RejectionKind::NotVerified = rejection.kind
             && let Some(address) = without_extension(&self.address)
         {
-            let plain = Self { map: self.map, address };
+            let plain = Self { map: self.map, address, is_extended: true };
             let request = plain.request();
             return Told::Ask(plain, request);
         }
@@ -179,7 +182,11 @@ impl Query {
                 }
                 DropPath::Config => None,
             },
-            Map::Alias => account.info.forward().and_then(|list| self.addresses(list)),
+            Map::Alias => {
+                let forward = account.info.forward().and_then(|list| self.addresses(list));
+                // Whoever delivers may not know of extensions.
+                forward.or_else(|| self.is_extended.then(|| self.address.to_string()))
+            }
             Map::SenderLogin => Some(account.name.to_string()),
             Map::Quota => account.info.get("quota").map(str::to_owned),
         };
@@ -215,7 +222,8 @@ mod tests {
     use super::*;
 
     fn query(map: Map) -> Query {
-        Query { map, address: Username::parse(b"bob@corp.example").expect("an address") }
+        let address = Username::parse(b"bob@corp.example").expect("an address");
+        Query { map, address, is_extended: false }
     }
 
     fn tables() -> Tables {
@@ -268,6 +276,10 @@ mod tests {
         }
         let unknown = Ok(Verdict::Rejected(Rejection::unknown_user(&account.name)));
         assert_eq!(query(Map::Mailbox).value(&unknown), Value::NotFound);
+        let plain = Ok(Verdict::accepted(Account::named(account.name.clone())));
+        let extended = Query { is_extended: true, ..query(Map::Alias) };
+        assert_eq!(extended.value(&plain), Value::Found("bob@corp.example".into()));
+        assert_eq!(query(Map::Alias).value(&plain), Value::NotFound);
         let dead = Err(Unavailable::new(UnavailableKind::Dead, "down"));
         assert_eq!(query(Map::Mailbox).value(&dead), Value::Later);
     }

@@ -14,16 +14,16 @@ use dmail_tests::site::Site;
 const PRIVATE: &str = "/var/spool/postfix/private";
 
 /// Both of them, running.
-pub struct Pair {
-    pub postfix: Postfix,
-    pub site: Site,
-    pub server: Server,
+pub(crate) struct Pair {
+    pub(crate) postfix: Postfix,
+    pub(crate) site: Site,
+    pub(crate) server: Server,
 }
 
 impl Pair {
     /// Starts `site` with the lines of the page for dmail.conf, and a Postfix
     /// with those of `blocks` for main.cf. `None` if Postfix cannot run here.
-    pub fn start(test: &str, site: impl FnOnce() -> Site, blocks: &[&str]) -> Option<Self> {
+    pub(crate) fn start(test: &str, site: impl FnOnce() -> Site, blocks: &[&str]) -> Option<Self> {
         let mut postfix = Postfix::new(test)?;
         let private = postfix.private().display().to_string();
         let mut site = site();
@@ -35,36 +35,37 @@ impl Pair {
         let server = site.serve();
         let main_cf: Vec<_> =
             blocks.iter().map(|block| integration::lines("postfix", block)).collect();
-        postfix.start(&main_cf.concat());
+        let dsmtp = format!("[127.0.0.1]:{}", server.smtp().port());
+        postfix.start(&main_cf.concat().replace("[127.0.0.1]:2525", &dsmtp));
         Some(Self { postfix, site, server })
     }
 
     /// Sends a message as a client that has logged in as `user`.
-    pub fn send_as(&self, user: &str, from: &str, recipients: &str) -> String {
+    pub(crate) fn send_as(&self, user: &str, from: &str, recipients: &str) -> String {
         let login = ["--auth", "PLAIN", "--auth-user", user, "--auth-password", "s3cret"];
         self.send(recipients, &[&login[..], &["--from", from]].concat())
     }
 
     /// Sends a message, and returns the whole dialogue.
-    pub fn send(&self, recipients: &str, more: &[&str]) -> String {
+    pub(crate) fn send(&self, recipients: &str, more: &[&str]) -> String {
         dialogue(&swaks::send(self.postfix.smtp(), recipients, "hello", more))
     }
 }
 
 /// What was said.
-pub fn dialogue(said: &Said) -> String {
+pub(crate) fn dialogue(said: &Said) -> String {
     said.text() + &said.err
 }
 
 /// Adds a user with the password `s3cret` and info fields.
-pub fn add(site: &Site, user: &str, info: &[&str]) {
+pub(crate) fn add(site: &Site, user: &str, info: &[&str]) {
     let words = [&[user], info].concat();
     let _ = site.dmail(&["authent", "set"], &words, "s3cret\n").success();
 }
 
 /// A user base that a test can switch off: it knows everybody whose name does
 /// not start with `no`, with the password `s3cret`.
-pub struct Switch {
+pub(crate) struct Switch {
     file: PathBuf,
 }
 
@@ -85,7 +86,7 @@ for line in sys.stdin:
 
 impl Switch {
     /// A site that asks it at each question.
-    pub fn site() -> (Site, Self) {
+    pub(crate) fn site() -> (Site, Self) {
         let site = Site::new("");
         let (script, file) = (site.folder().join("switched.py"), site.folder().join("state"));
         fs::write(&script, SWITCHED).expect("room");
@@ -97,7 +98,7 @@ impl Switch {
     }
 
     /// `up`, `down` or `slow`.
-    pub fn to(&self, state: &str) {
+    pub(crate) fn to(&self, state: &str) {
         fs::write(&self.file, state).expect("room");
     }
 }
