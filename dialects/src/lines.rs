@@ -1,5 +1,4 @@
-//! Requests that are lines: the next one off what arrived, or what to do
-//! instead.
+//! Requests that are lines: the next one off what arrived.
 
 use bytes::BytesMut;
 use dmail_core::framing::{Ending, Frame, LineFramer};
@@ -27,27 +26,27 @@ impl Lines {
         Self { framer: LineFramer::new(limit, Ending::LfOrCrLf) }
     }
 
-    /// Takes the next line off `input`, without its end.
+    /// Takes the next line off `input`, without its end; `None` if it is not all
+    /// here.
     ///
     /// # Errors
     ///
-    /// What the session wants if there is none: more bytes, or the end of the
-    /// connection if the line is none. After one that is too long nobody can
-    /// tell what the client believes to have asked, so its end is not awaited.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<BytesMut, Step> {
+    /// If the line is none. After one that is too long nobody can tell what the
+    /// client believes to have asked, so its end is not awaited.
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<BytesMut>, Broken> {
         let taken = self.framer.take(input);
         let consumed = taken.consumed;
         let length = match taken.frame {
             Some(Frame::Line(line)) => line.len(),
-            Some(Frame::Refused(_)) => return Err(Step::Close("a line that is none")),
+            Some(Frame::Refused(_)) => return Err(Broken("a line that is none")),
             None if self.framer.is_overlong() => {
-                return Err(Step::Close("a line that is too long"));
+                return Err(Broken("a line that is too long"));
             }
-            None => return Err(Step::More),
+            None => return Ok(None),
         };
         let mut line = input.split_to(consumed);
         line.truncate(length);
-        Ok(line)
+        Ok(Some(line))
     }
 }
 
@@ -69,9 +68,11 @@ mod tests {
             let mut found = String::new();
             let end = loop {
                 match lines.next(&mut input) {
-                    Ok(line) => found.push_str(&format!("{}|", String::from_utf8_lossy(&line))),
-                    Err(Step::Close(why)) => break why,
-                    Err(_) => break "more",
+                    Ok(Some(line)) => {
+                        found.push_str(&format!("{}|", String::from_utf8_lossy(&line)));
+                    }
+                    Ok(None) => break "more",
+                    Err(Broken(why)) => break why,
                 }
             };
             let shown = String::from_utf8_lossy(stream);

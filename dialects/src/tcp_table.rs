@@ -67,8 +67,9 @@ impl Session for TcpTableSession {
         }
         while self.asked.is_none() {
             let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(step) => return step,
+                Ok(Some(line)) => line,
+                Ok(None) => return Step::More,
+                Err(broken) => return broken.into(),
             };
             if let Some(step) = self.line(&line, out) {
                 return step;

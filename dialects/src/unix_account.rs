@@ -19,8 +19,9 @@ impl UnixAccount {
     #[must_use]
     pub fn uid_of(&self, account: &Account) -> u32 {
         match account.uid {
-            Some(Uid::Number(uid)) => uid,
-            Some(Uid::Name(_)) | None => self.uid,
+            // 0 is no owner, never root.
+            Some(Uid::Number(uid)) if uid != 0 => uid,
+            Some(Uid::Name(_) | Uid::Number(_)) | None => self.uid,
         }
     }
 }

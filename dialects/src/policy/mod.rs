@@ -269,8 +269,9 @@ impl Session for PolicySession {
                 }
             }
             let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(step) => return step,
+                Ok(Some(line)) => line,
+                Ok(None) => return Step::More,
+                Err(broken) => return broken.into(),
             };
             match self.line(&line, out) {
                 Ok(None) => {}

@@ -10,8 +10,9 @@ use crate::dovecot::line::put_escaped;
 /// Writes the fields of an account, each with a tab in front.
 pub(super) fn put(out: &mut Vec<u8>, config: &Config, account: &Account) {
     let uid = match account.uid {
-        Some(Uid::Number(uid)) => Some(uid),
-        Some(Uid::Name(_)) | None => config.uid,
+        // 0 is no owner, never root.
+        Some(Uid::Number(uid)) if uid != 0 => Some(uid),
+        Some(Uid::Name(_) | Uid::Number(_)) | None => config.uid,
     };
     if let Some(uid) = uid {
         field(out, "uid", uid.to_string().as_bytes());

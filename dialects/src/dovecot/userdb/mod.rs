@@ -160,8 +160,9 @@ impl Session for UserdbSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
             let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(step) => return step,
+                Ok(Some(line)) => line,
+                Ok(None) => return Step::More,
+                Err(broken) => return broken.into(),
             };
             match self.line(&line, out) {
                 Ok(None) => {}
