@@ -1,6 +1,7 @@
 //! Real mail clients and servers, one file each. They must be installed.
 
 pub mod curl;
+pub mod dovecot_imap;
 pub mod mariadb;
 pub mod postfix;
 pub mod python;
