@@ -307,6 +307,10 @@ impl Authenticator for Cache {
         self.next.search(search).await
     }
 
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
+    }
+
     fn forget_users(&self, mask: &str) -> usize {
         // Nobody is to join a question that was asked before.
         let beneath = self.next.forget_users(mask);
@@ -321,10 +325,6 @@ impl Authenticator for Cache {
             !fits
         });
         count.max(beneath)
-    }
-
-    fn proofs(&self) -> Proofs {
-        self.next.proofs()
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

@@ -218,13 +218,13 @@ impl Authenticator for Flight {
         self.next.search(search).await
     }
 
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
+    }
+
     fn forget_users(&self, mask: &str) -> usize {
         self.forget_all();
         self.next.forget_users(mask)
-    }
-
-    fn proofs(&self) -> Proofs {
-        self.next.proofs()
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

@@ -131,12 +131,12 @@ impl Authenticator for Gateway {
         self.top.search(search).await
     }
 
-    fn forget_users(&self, mask: &str) -> usize {
-        self.top.forget_users(mask)
-    }
-
     fn proofs(&self) -> Proofs {
         self.top.proofs()
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.top.forget_users(mask)
     }
 
     /// The throttle and the access lists judge by address.

@@ -193,6 +193,10 @@ impl Authenticator for Mapping {
         self.next.search(search).await
     }
 
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
+    }
+
     fn forget_users(&self, mask: &str) -> usize {
         let user = Username::parse(mask.as_bytes()).ok();
         let canonical = user.and_then(|user| self.canonical(&user));
@@ -201,10 +205,6 @@ impl Authenticator for Mapping {
             // A mask is about the source's own names, as a search is.
             _ => self.next.forget_users(mask),
         }
-    }
-
-    fn proofs(&self) -> Proofs {
-        self.next.proofs()
     }
 
     /// The names that are told are the canonical ones.

@@ -1,4 +1,5 @@
-//! Requests that are lines: the next one off what arrived.
+//! Requests that are lines: the next one off what arrived, or what to do
+//! instead.
 
 use bytes::BytesMut;
 use dmail_core::framing::{Ending, Frame, LineFramer};
@@ -14,6 +15,24 @@ pub(crate) struct Lines {
 /// A line that makes the connection worthless, and why.
 pub(crate) struct Broken(pub(crate) &'static str);
 
+/// Why there is no line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoLine {
+    /// It has not arrived yet.
+    More,
+    /// What arrived is none, so the connection is worthless.
+    Broken(&'static str),
+}
+
+impl From<NoLine> for Step {
+    fn from(none: NoLine) -> Self {
+        match none {
+            NoLine::More => Self::More,
+            NoLine::Broken(why) => Self::Close(why),
+        }
+    }
+}
+
 impl From<Broken> for Step {
     fn from(Broken(why): Broken) -> Self {
         Self::Close(why)
@@ -26,27 +45,27 @@ impl Lines {
         Self { framer: LineFramer::new(limit, Ending::LfOrCrLf) }
     }
 
-    /// Takes the next line off `input`, without its end; `None` if it is not all
-    /// here.
+    /// Takes the next line off `input`, without its end.
     ///
     /// # Errors
     ///
-    /// If the line is none. After one that is too long nobody can tell what the
-    /// client believes to have asked, so its end is not awaited.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<BytesMut>, Broken> {
+    /// What the session wants if there is none: more bytes, or the end of the
+    /// connection if the line is none. After one that is too long nobody can
+    /// tell what the client believes to have asked, so its end is not awaited.
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<BytesMut, NoLine> {
         let taken = self.framer.take(input);
         let consumed = taken.consumed;
         let length = match taken.frame {
             Some(Frame::Line(line)) => line.len(),
-            Some(Frame::Refused(_)) => return Err(Broken("a line that is none")),
+            Some(Frame::Refused(_)) => return Err(NoLine::Broken("a line that is none")),
             None if self.framer.is_overlong() => {
-                return Err(Broken("a line that is too long"));
+                return Err(NoLine::Broken("a line that is too long"));
             }
-            None => return Ok(None),
+            None => return Err(NoLine::More),
         };
         let mut line = input.split_to(consumed);
         line.truncate(length);
-        Ok(Some(line))
+        Ok(line)
     }
 }
 
@@ -68,11 +87,9 @@ mod tests {
             let mut found = String::new();
             let end = loop {
                 match lines.next(&mut input) {
-                    Ok(Some(line)) => {
-                        found.push_str(&format!("{}|", String::from_utf8_lossy(&line)));
-                    }
-                    Ok(None) => break "more",
-                    Err(Broken(why)) => break why,
+                    Ok(line) => found.push_str(&format!("{}|", String::from_utf8_lossy(&line))),
+                    Err(NoLine::Broken(why)) => break why,
+                    Err(NoLine::More) => break "more",
                 }
             };
             let shown = String::from_utf8_lossy(stream);

@@ -115,9 +115,8 @@ impl Session for ProcExecSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
             let line = match self.lines.next(input) {
-                Ok(Some(line)) => line,
-                Ok(None) => return Step::More,
-                Err(broken) => return broken.into(),
+                Ok(line) => line,
+                Err(none) => return none.into(),
             };
             match self.line(&line, out) {
                 Ok(None) => {}

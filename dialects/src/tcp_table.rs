@@ -67,9 +67,8 @@ impl Session for TcpTableSession {
         }
         while self.asked.is_none() {
             let line = match self.lines.next(input) {
-                Ok(Some(line)) => line,
-                Ok(None) => return Step::More,
-                Err(broken) => return broken.into(),
+                Ok(line) => line,
+                Err(none) => return none.into(),
             };
             if let Some(step) = self.line(&line, out) {
                 return step;

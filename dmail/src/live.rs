@@ -176,12 +176,12 @@ impl Authenticator for Live {
         self.running().gateway.search(search).await
     }
 
-    fn forget_users(&self, mask: &str) -> usize {
-        self.running().gateway.forget_users(mask)
-    }
-
     fn proofs(&self) -> Proofs {
         self.with_gateway(Authenticator::proofs)
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.running().gateway.forget_users(mask)
     }
 
     fn sees_address(&self) -> bool {

@@ -14,7 +14,7 @@ fn session() -> AuthSession {
         pid: 7,
         connection: 3,
         cookie: [7; 16],
-        waiting: Some(Default::default()),
+        logins: Some(Default::default()),
     })
 }
 

@@ -20,7 +20,7 @@ impl Base {
             Ok(found) => found,
             Err(rejection) => return Ok(Verdict::Rejected(rejection)),
         };
-        let right = dmail_schemes::prove(&*self.stored(user, &mut found)?, proof);
+        let right = dmail_schemes::prove(&self.stored(user, &mut found)?, proof);
         if !right.map_err(|error| error.unavailable(SOURCE, user.as_str()))? {
             return Ok(Verdict::Rejected(Rejection::not_verified(user)));
         }
@@ -41,7 +41,7 @@ impl Base {
             Ok(found) => found,
             Err(rejection) => return Ok(Verdict::Rejected(rejection)),
         };
-        let salt = dmail_schemes::salt(&*self.stored(user, &mut found)?, question.hash);
+        let salt = dmail_schemes::salt(&self.stored(user, &mut found)?, question.hash);
         match salt.map_err(|error| error.unavailable(SOURCE, user.as_str()))? {
             Some(salt) => {
                 question.tell(salt);

@@ -87,7 +87,8 @@ mod tests {
                        auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01";
         let token = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
         let nobody = "user name: the name is empty";
-        let rows: &[(Parse, &str, Result<(String, String), Malformed>)] = &[
+        type Row = (Parse, &'static str, Result<(String, String), Malformed>);
+        let rows: &[Row] = &[
             (bearer, example, is("user@example.com", token)),
             (bearer, "n,a=a=2Cb,\x01auth=bearer x\x01\x01", is("a,b", "x")),
             (bearer, "n,,\x01auth=Bearer x\x01\x01", is(nobody, "x")),

@@ -66,7 +66,7 @@ pub struct Config {
     pub cookie: Cookie,
     /// Where logins wait for the mail process that takes them up, if there is
     /// a master connection for it.
-    pub waiting: Option<Arc<Logins>>,
+    pub logins: Option<Arc<Logins>>,
 }
 
 /// The mechanisms of every user base.
@@ -76,10 +76,10 @@ pub const PASSWORDS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 pub struct AuthSession {
     config: Config,
     lines: Lines,
-    /// The client's minor version, once it has said it.
-    client: Option<u32>,
     /// The client's process, once it has said so.
     client_pid: Option<u32>,
+    /// The client's minor version, once it has said it.
+    client: Option<u32>,
     /// The logins that are not decided, by their ids.
     logins: HashMap<u32, Login>,
     /// Whose question each ticket is. A ticket is never used for two questions,
@@ -117,8 +117,8 @@ impl AuthSession {
         Self {
             config,
             lines: Lines::new(MAX_AUTH_LINE),
-            client: None,
             client_pid: None,
+            client: None,
             logins: HashMap::new(),
             tickets: HashMap::new(),
             last_ticket: 0,
@@ -247,8 +247,8 @@ impl AuthSession {
             }
             Some(Stage::Asked) => Err(Broken("a response to no question")),
             Some(Stage::Ending(account)) => {
-                accept(out, id, account, None);
-                self.logins.remove(&id);
+                let account = Arc::clone(account);
+                self.admit(id, &account, None, out);
                 Ok(None)
             }
             Some(Stage::Responding) => Ok(self.respond(id, response, binding.as_deref(), out)),
@@ -296,26 +296,29 @@ impl AuthSession {
                 let request = AuthRequest { user, purpose, origin, trace: None };
                 return Some(Step::Ask(Ticket(ticket), Question::Authenticate(request)));
             }
-            Turn::Accepted(account, last) if login.is_taken_up => {
-                // Before the client hears of it: the mail process may be quick.
-                if let (Some(logins), Some(pid)) = (&self.config.waiting, self.client_pid) {
-                    logins.put(self.config.cookie, pid, id, account.name.clone());
-                }
-                login.is_taken_up = false;
-                return self.turn(id, Turn::Accepted(account, last), out);
-            }
             Turn::Accepted(account, Some(last)) if !login.takes_last => {
                 login.stage = Stage::Ending(account);
                 say(out, id, &last, None);
                 return None;
             }
-            Turn::Accepted(account, last) => accept(out, id, &account, last.as_deref()),
+            Turn::Accepted(account, last) => self.admit(id, &account, last.as_deref(), out),
             // Nobody was asked: the client learns nothing.
             Turn::Refused(None) => fail(out, id, &[]),
             Turn::Refused(Some(rejection)) => refuse(out, id, &rejection),
         }
         self.logins.remove(&id);
         None
+    }
+
+    /// Lets in whose login `id` has.
+    fn admit(&mut self, id: u32, account: &Account, last: Option<&[u8]>, out: &mut Vec<u8>) {
+        let is_taken_up = self.logins.remove(&id).is_some_and(|login| login.is_taken_up);
+        let Config { cookie, logins, .. } = &self.config;
+        // Before the client hears of it: the mail process may be quick.
+        if is_taken_up && let (Some(logins), Some(pid)) = (logins, self.client_pid) {
+            logins.put(*cookie, pid, id, account.name.clone());
+        }
+        accept(out, id, account, last);
     }
 }
 
@@ -327,9 +330,8 @@ impl Session for AuthSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
             let line = match self.lines.next(input) {
-                Ok(Some(line)) => line,
-                Ok(None) => return Step::More,
-                Err(broken) => return broken.into(),
+                Ok(line) => line,
+                Err(none) => return none.into(),
             };
             match self.line(&line, out) {
                 Ok(None) => {}

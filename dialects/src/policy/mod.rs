@@ -269,9 +269,8 @@ impl Session for PolicySession {
                 }
             }
             let line = match self.lines.next(input) {
-                Ok(Some(line)) => line,
-                Ok(None) => return Step::More,
-                Err(broken) => return broken.into(),
+                Ok(line) => line,
+                Err(none) => return none.into(),
             };
             match self.line(&line, out) {
                 Ok(None) => {}

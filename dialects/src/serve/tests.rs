@@ -133,7 +133,7 @@ impl Talk {
             pid: 1,
             connection: 1,
             cookie: [0; 16],
-            waiting: None,
+            logins: None,
         };
         let mut talk = Self::begin(AuthSession::new(config), change);
         while !talk.line().await.starts_with("DONE") {}
@@ -427,7 +427,7 @@ async fn a_broken_off_tcp_connection_is_reset() {
             pid: 1,
             connection: 1,
             cookie: [0; 16],
-            waiting: None,
+            logins: None,
         }))
     });
     let limits = Limits { connections: 1, per_client: 1 };

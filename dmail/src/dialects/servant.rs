@@ -71,7 +71,7 @@ impl Servant {
                         pid: std::process::id(),
                         connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
                         cookie: rand::random(),
-                        waiting: Some(Arc::clone(&logins)),
+                        logins: Some(Arc::clone(&logins)),
                     })
                 })
             }

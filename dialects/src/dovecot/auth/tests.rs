@@ -12,14 +12,13 @@ fn session(tempfail: Tempfail) -> AuthSession {
 
 fn offering(tempfail: Tempfail, mechanisms: &[Mechanism]) -> AuthSession {
     let mechanisms = mechanisms.into();
-    let waiting = None;
     AuthSession::new(Config {
         tempfail,
         mechanisms,
         pid: 7,
         connection: 3,
         cookie: [0xab; 16],
-        waiting,
+        logins: None,
     })
 }
 
