@@ -255,12 +255,6 @@ impl<S: Stream> Conversation<S> {
             && self.flow.unsent() < MUCH_OUTPUT
     }
 
-    /// Whether there may be something to ask: a request, or what follows from
-    /// an answer.
-    fn has_work(&self) -> bool {
-        self.again || !self.input.is_empty()
-    }
-
     /// Whether more bytes are read: not beyond what can be taken soon.
     fn reads(&self) -> bool {
         let waiting = !self.asked.is_empty() && self.input.len() >= MUCH_INPUT;
