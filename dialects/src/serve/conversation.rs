@@ -394,24 +394,22 @@ impl<S: Stream> Conversation<S> {
         }
     }
 
-    /// Takes leave as the end demands.
+    /// Takes leave as the end demands. To let go of a stream closes it.
     async fn part(&mut self, end: &End) {
         match end {
             End::BrokenOff => self.flow.stream().break_off(),
-            End::Io(_) | End::Deaf | End::Closed => {}
-            _ => {
+            End::Broken(_) => {
                 let flow = &mut self.flow;
                 // A connection that is closed with bytes unread is reset, and
                 // the last words might be lost with it.
-                let read_on = matches!(end, End::Broken(_));
                 let _ = timeout(LAST_WORDS, async {
                     poll_fn(|context| flow.poll_close(context)).await?;
-                    while read_on && poll_fn(|context| flow.poll_read(context, |_| ())).await? > 0 {
-                    }
+                    while poll_fn(|context| flow.poll_read(context, |_| ())).await? > 0 {}
                     io::Result::Ok(())
                 })
                 .await;
             }
+            _ => {}
         }
     }
 }
