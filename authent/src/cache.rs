@@ -35,6 +35,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dmail_core::pattern::wildcard_match;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Purpose, RejectionKind, Search,
     SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
@@ -301,6 +302,22 @@ impl Authenticator for Cache {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.next.search(search).await
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        // Nobody is to join a question that was asked before.
+        let beneath = self.next.forget_users(mask);
+        // What is under way now is asked about once more before it counts.
+        self.changes.lost_track();
+        let (mask, mut count) = (mask.to_ascii_lowercase(), 0);
+        let user = Username::parse(mask.as_bytes()).ok();
+        self.users.retain(|asked, known| {
+            let fits = wildcard_match(mask.as_bytes(), &asked.to_ascii_lowercase())
+                || user.as_ref().is_some_and(|user| known.is_named(user));
+            count += usize::from(fits);
+            !fits
+        });
+        count.max(beneath)
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

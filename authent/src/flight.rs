@@ -214,6 +214,11 @@ impl Authenticator for Flight {
         self.next.search(search).await
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        self.forget_all();
+        self.next.forget_users(mask)
+    }
+
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         let mut watchers = self.running.watchers();
         watchers.retain(|known| known.strong_count() > 0);

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
-    Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Rejection, Search, SearchOutcome,
+    Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -31,6 +31,7 @@ pub struct GatewayConfig {
 /// The whole gateway in front of one source.
 pub struct Gateway {
     top: Mapping,
+    access: Arc<Access>,
     throttle: Arc<Throttle>,
     cache: Arc<Cache>,
     /// Who hears of changes first.
@@ -67,7 +68,8 @@ impl Gateway {
         });
         let below = Arc::clone(&throttle) as Arc<dyn Authenticator>;
         let access = Arc::new(Access::new(below, config.access));
-        Self { top: Mapping::new(access, config.domains), throttle, cache, flight }
+        let top = Mapping::new(Arc::clone(&access) as _, config.domains);
+        Self { top, access, throttle, cache, flight }
     }
 
     /// Takes over what `old` remembers, whom this one succeeds in front of the
@@ -81,6 +83,16 @@ impl Gateway {
     #[must_use]
     pub fn throttle(&self) -> &Throttle {
         &self.throttle
+    }
+
+    /// Whether a user who has shown elsewhere that this is his account may use
+    /// it there: its state and its access list.
+    ///
+    /// # Errors
+    ///
+    /// Says why not, and what the user may read.
+    pub fn admit(&self, account: &Account, origin: &Origin) -> Result<(), Rejection> {
+        self.access.admit(account, origin)
     }
 
     /// The name that the layers beneath the mapping know a user by. `None` if
@@ -117,6 +129,10 @@ impl Authenticator for Gateway {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.top.search(search).await
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.top.forget_users(mask)
     }
 
     /// The throttle and the access lists judge by address.

@@ -164,6 +164,16 @@ impl Authenticator for Mapping {
         self.next.search(search).await
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        let user = Username::parse(mask.as_bytes()).ok();
+        let canonical = user.and_then(|user| self.canonical(&user));
+        match canonical {
+            Some(user) if !mask.contains(['*', '?']) => self.next.forget_users(user.as_str()),
+            // A mask is about the source's own names, as a search is.
+            _ => self.next.forget_users(mask),
+        }
+    }
+
     /// The names that are told are the canonical ones.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.next.watch(watcher);

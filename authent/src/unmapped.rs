@@ -81,6 +81,10 @@ impl Authenticator for Unmapped {
         self.cache.search(search).await
     }
 
+    fn forget_users(&self, mask: &str) -> usize {
+        self.cache.forget_users(mask)
+    }
+
     /// By the time that a watcher hears of a change of the source's, the cache
     /// has forgotten the user.
     fn watch(&self, watcher: Weak<dyn Watcher>) {

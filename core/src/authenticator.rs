@@ -65,6 +65,14 @@ pub trait Authenticator: Send + Sync {
         let _ = watcher;
     }
 
+    /// Drops what is remembered of the users that `mask` is about: a name, or
+    /// one with the wildcards `*` and `?`. They are asked about anew, also by
+    /// whoever waits for an answer now. Returns how many were remembered.
+    fn forget_users(&self, mask: &str) -> usize {
+        let _ = mask;
+        0
+    }
+
     /// The records themselves, if this source can hand them out and take them
     /// in with their stored passwords (`dmail authent export` and `import`).
     fn records(&self) -> Option<&dyn Records> {
@@ -125,6 +133,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         (**self).watch(watcher);
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        (**self).forget_users(mask)
     }
 
     fn records(&self) -> Option<&dyn Records> {

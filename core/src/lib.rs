@@ -12,6 +12,7 @@
 //!
 //! Start with [`Authenticator`]; then [`AuthRequest`] and [`Verdict`].
 
+pub mod bounded;
 pub mod config;
 pub mod framing;
 pub mod pattern;
@@ -22,6 +23,7 @@ mod change;
 mod drop_path;
 mod info;
 mod name;
+mod rate;
 mod record;
 mod request;
 mod search;
@@ -34,6 +36,7 @@ pub use change::{Action, Change, Outcome};
 pub use drop_path::{HashSpool, drop_path, is_hash_directory};
 pub use info::{Info, InfoError};
 pub use name::{Domain, DropName, NameError, Username};
+pub use rate::{Rate, RateError};
 pub use record::{Records, UserRecord};
 pub use request::{AuthRequest, Origin, Purpose, Service};
 pub use search::{Found, Hit, Search, SearchOutcome};

@@ -19,26 +19,14 @@ use dmail_core::{
 use memchr::memchr;
 
 use crate::service::service_of;
-use crate::{Answer, Question, Session, Step, Then, Ticket};
+use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount};
 
 /// Longest command line, and longest body of `AUTH`.
 const MAX_LINE: usize = 8_192;
 
-/// What accounts are told to be, beside what the user base says: Courier
-/// demands a number for the owner and a home.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The owner of accounts that have none.
-    pub uid: u32,
-    /// The group of all accounts.
-    pub gid: u32,
-    /// The home folder of all accounts.
-    pub home: String,
-}
-
 /// One client's conversation: one request, or on a pipe one after the other.
 pub struct AuthdaemonSession {
-    config: Config,
+    config: UnixAccount,
     /// Whether the connection ends with the first answer.
     once: bool,
     origin: Origin,
@@ -49,7 +37,7 @@ impl AuthdaemonSession {
     /// A connection on which nothing was said; with `once` it serves one
     /// request, as the socket does and the pipe does not.
     #[must_use]
-    pub fn new(config: Config, once: bool) -> Self {
+    pub fn new(config: UnixAccount, once: bool) -> Self {
         Self { config, once, origin: Origin::local(Service::Line), asked: false }
     }
 
@@ -128,8 +116,7 @@ impl AuthdaemonSession {
         };
         match account.owner() {
             Some(Uid::Name(name)) => line("USERNAME", name),
-            Some(Uid::Number(uid)) => line("UID", &uid.to_string()),
-            None => line("UID", &self.config.uid.to_string()),
+            Some(Uid::Number(_)) | None => line("UID", &self.config.uid_of(account).to_string()),
         }
         line("GID", &self.config.gid.to_string());
         line("HOME", &self.config.home);
@@ -185,7 +172,7 @@ impl Session for AuthdaemonSession {
                 _ => out.extend_from_slice(b"FAIL\n"),
             },
             Answer::Found(Ok(SearchOutcome::Found(found))) => {
-                let Config { uid, gid, home } = &self.config;
+                let UnixAccount { uid, gid, home } = &self.config;
                 for hit in &found.hits {
                     let line = format!("{}\t{uid}\t{gid}\t{home}\t\t\n", hit.user);
                     out.extend_from_slice(line.as_bytes());
@@ -193,7 +180,7 @@ impl Session for AuthdaemonSession {
                 out.extend_from_slice(b".\n");
             }
             // Nothing is said: a temporary failure.
-            Answer::Verdict(Err(_)) | Answer::Found(_) => return Then::Close,
+            _ => return Then::Close,
         }
         if self.once { Then::Close } else { Then::GoOn }
     }
@@ -218,7 +205,7 @@ mod tests {
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &[u8], once: bool) -> String {
-        let config = Config { uid: 8, gid: 9, home: "/var/mail".into() };
+        let config = UnixAccount { uid: 8, gid: 9, home: "/var/mail".into() };
         let mut session = AuthdaemonSession::new(config, once);
         let (mut input, mut out) = (BytesMut::from(input), Vec::new());
         loop {
@@ -250,6 +237,7 @@ mod tests {
                     let found = SearchOutcome::Found(Found { hits, scanned: 1 });
                     session.answered(ticket, Answer::Found(Ok(found)), &mut out)
                 }
+                step @ Step::Ask(..) => panic!("{step:?}"),
             };
             if then != Then::GoOn {
                 out.extend_from_slice(b"[closed]");

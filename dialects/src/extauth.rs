@@ -75,7 +75,7 @@ impl Session for ExtauthSession {
         self.asked = false;
         match answer {
             Answer::Verdict(Ok(verdict)) => reply(out, matches!(verdict, Verdict::Accepted(_))),
-            Answer::Verdict(Err(_)) | Answer::Found(_) => return Then::Close,
+            _ => return Then::Close,
         }
         Then::GoOn
     }

@@ -13,6 +13,7 @@
 //! | [`dovecot::userdb`] | Dovecot's LMTP, LDA and doveadm |
 //! | [`saslauthd`] | Cyrus SASL, OpenLDAP, Exim |
 //! | [`socketmap`], [`tcp_table`] | Postfix's lookup tables, sendmail |
+//! | [`policy`] | Postfix, before it lets a login send |
 //! | [`authdaemon`] | Courier, Cyrus SASL |
 //! | [`extauth`] | ejabberd |
 //! | [`proc_exec`] | OpenSMTPD |
@@ -23,6 +24,7 @@
 pub mod authdaemon;
 pub mod dovecot;
 pub mod extauth;
+pub mod policy;
 pub mod proc_exec;
 pub mod saslauthd;
 pub mod serve;
@@ -30,7 +32,10 @@ pub mod socketmap;
 pub mod table;
 pub mod tcp_table;
 
+mod lines;
 mod service;
 mod session;
+mod unix_account;
 
 pub use session::{Answer, Question, Session, Step, Then, Ticket};
+pub use unix_account::UnixAccount;

@@ -14,31 +14,20 @@
 
 use std::collections::HashMap;
 
-use bytes::{Buf, BytesMut};
-use dmail_core::framing::{Ending, Frame, LineFramer};
+use bytes::BytesMut;
 use dmail_core::sasl::{Credentials, login_name};
-use dmail_core::{AuthRequest, Origin, RejectionKind, Secret, Service, Uid, Username, Verdict};
+use dmail_core::{AuthRequest, Origin, RejectionKind, Secret, Service, Username, Verdict};
 
-use crate::{Answer, Question, Session, Step, Then, Ticket};
+use crate::lines::{Broken, Lines};
+use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount};
 
 /// Longest line.
 const MAX_LINE: usize = 8_192;
 
-/// What accounts are told to be, beside what the user base says.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The owner of accounts that have none with a number.
-    pub uid: u32,
-    /// The group of all accounts.
-    pub gid: u32,
-    /// The home folder of all accounts.
-    pub home: String,
-}
-
 /// The conversation with smtpd.
 pub struct ProcExecSession {
-    config: Config,
-    framer: LineFramer,
+    config: UnixAccount,
+    lines: Lines,
     /// The ids of smtpd, as it wrote them, and whether a login is checked.
     waiting: HashMap<u32, (String, bool)>,
     next_ticket: u32,
@@ -47,13 +36,12 @@ pub struct ProcExecSession {
 impl ProcExecSession {
     /// A pipe on which nothing was said.
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        let framer = LineFramer::new(MAX_LINE, Ending::LfOrCrLf);
-        Self { config, framer, waiting: HashMap::new(), next_ticket: 1 }
+    pub fn new(config: UnixAccount) -> Self {
+        Self { config, lines: Lines::new(MAX_LINE), waiting: HashMap::new(), next_ticket: 1 }
     }
 
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, &'static str> {
-        let line = std::str::from_utf8(line).map_err(|_| "a line that is no text")?;
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
+        let line = std::str::from_utf8(line).map_err(|_| Broken("a line that is no text"))?;
         if let Some(setting) = line.strip_prefix("config|") {
             if setting == "ready" {
                 out.extend_from_slice(b"register|auth\nregister|userinfo\nregister|ready\n");
@@ -65,7 +53,7 @@ impl ProcExecSession {
         let [_version, _time, _table, verb, service, rest] =
             std::array::from_fn(|_| parts.next().unwrap_or_default());
         if head != Some("table") {
-            return Err("a line that is no request");
+            return Err(Broken("a line that is no request"));
         }
         match (verb, service) {
             // `update|id` has its id where others have the service.
@@ -80,7 +68,7 @@ impl ProcExecSession {
                 out.extend_from_slice(format!("{verb}-result|{id}|not-found\n").as_bytes());
                 Ok(None)
             }
-            _ => Err("a request that is not known"),
+            _ => Err(Broken("a request that is not known")),
         }
     }
 
@@ -126,21 +114,14 @@ impl ProcExecSession {
 impl Session for ProcExecSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
-            let arrived = std::mem::take(input);
-            let taken = self.framer.take(&arrived);
-            let consumed = taken.consumed;
-            let step = match taken.frame {
-                None => Some(Step::More),
-                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
-                Some(Frame::Line(line)) => match self.line(line, out) {
-                    Ok(step) => step,
-                    Err(why) => Some(Step::Close(why)),
-                },
+            let line = match self.lines.next(input) {
+                Ok(line) => line,
+                Err(step) => return step,
             };
-            *input = arrived;
-            input.advance(consumed);
-            if let Some(step) = step {
-                return step;
+            match self.line(&line, out) {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(broken) => return broken.into(),
             }
         }
     }
@@ -151,19 +132,15 @@ impl Session for ProcExecSession {
         let result = match answer {
             Answer::Verdict(Ok(Verdict::Accepted(_))) if checks => "found".to_owned(),
             Answer::Verdict(Ok(Verdict::Accepted(account))) => {
-                let Config { uid, gid, home } = &self.config;
-                let uid = match account.owner() {
-                    Some(Uid::Number(uid)) => uid,
-                    Some(Uid::Name(_)) | None => uid,
-                };
-                format!("found|{uid}:{gid}:{home}")
+                let UnixAccount { gid, home, .. } = &self.config;
+                format!("found|{}:{gid}:{home}", self.config.uid_of(&account))
             }
             Answer::Verdict(Ok(Verdict::Rejected(rejection)))
                 if rejection.kind != RejectionKind::Unsupported =>
             {
                 "not-found".to_owned()
             }
-            Answer::Verdict(_) | Answer::Found(_) => "error|try again later".to_owned(),
+            _ => "error|try again later".to_owned(),
         };
         out.extend_from_slice(format!("{verb}-result|{id}|{result}\n").as_bytes());
         Then::GoOn
@@ -172,13 +149,13 @@ impl Session for ProcExecSession {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
+    use dmail_core::{Account, Purpose, Rejection, Uid, Unavailable, UnavailableKind};
 
     use super::*;
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &str) -> String {
-        let config = Config { uid: 8, gid: 9, home: "/var/mail".into() };
+        let config = UnixAccount { uid: 8, gid: 9, home: "/var/mail".into() };
         let (mut session, mut out) = (ProcExecSession::new(config), Vec::new());
         let mut input = BytesMut::from(input.as_bytes());
         loop {

@@ -43,6 +43,9 @@ pub enum Question {
     Authenticate(AuthRequest),
     /// A list of users.
     Search(Search),
+    /// To forget what is remembered of the users that one of these masks is
+    /// about, which may hold `*` and `?`; of all users if there is none.
+    Forget(Vec<String>),
 }
 
 /// What the gateway said.
@@ -52,6 +55,8 @@ pub enum Answer {
     Verdict(Result<Verdict, Unavailable>),
     /// To [`Question::Search`].
     Found(Result<SearchOutcome, Unavailable>),
+    /// To [`Question::Forget`]: how many users were remembered.
+    Forgotten(usize),
 }
 
 /// What follows an answer.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use crate::table::{Lookup, Map, Tables, Value};
+use crate::table::{Lookup, Query, Tables, Value};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest request, in bytes: Postfix sends no longer ones.
@@ -23,7 +23,7 @@ const MAX_VALUE: usize = 99_000;
 /// one is asked at a time.
 pub struct SocketmapSession {
     tables: Arc<Tables>,
-    asked: HashMap<u32, Map>,
+    asked: HashMap<u32, Query>,
     next_ticket: u32,
 }
 
@@ -50,10 +50,10 @@ impl Session for SocketmapSession {
                 .map(|(map, key)| self.tables.look_up(map, key));
             match looked_up {
                 Some(Lookup::Known(value)) => reply(out, &value),
-                Some(Lookup::Ask(map, request)) => {
+                Some(Lookup::Ask(query, request)) => {
                     let ticket = self.next_ticket;
                     self.next_ticket = ticket.wrapping_add(1);
-                    self.asked.insert(ticket, map);
+                    self.asked.insert(ticket, query);
                     return Step::Ask(Ticket(ticket), Question::Authenticate(request));
                 }
                 // A key that is no UTF-8 is nobody's address.
@@ -65,9 +65,9 @@ impl Session for SocketmapSession {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        let Some(map) = self.asked.remove(&ticket.0) else { return Then::GoOn };
+        let Some(query) = self.asked.remove(&ticket.0) else { return Then::GoOn };
         let Answer::Verdict(verdict) = answer else { return Then::Close };
-        reply(out, &map.value(&verdict));
+        reply(out, &query.value(&verdict));
         Then::GoOn
     }
 }

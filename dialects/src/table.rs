@@ -1,17 +1,18 @@
 //! Lookup tables for mail servers: one map name for each thing that a server
 //! may want to know of an address, whichever protocol asks.
 //!
-//! | map | key | value |
-//! |---|---|---|
-//! | `vdomain` | a domain | `OK` if it is ours |
-//! | `transport` | a domain or an address of ours | the configured transport |
-//! | `vmailbox` | an address | the drop file, without the first `/` |
-//! | `valias` | an address | where its mail is forwarded to |
-//! | `sender_login` | an address | the login name that may send as it |
-//! | `quota` | an address | the quota of the account |
+//! | map | key | value | for Postfix' |
+//! |---|---|---|---|
+//! | `vdomain` | a domain | `OK` if it is ours | `virtual_mailbox_domains` |
+//! | `transport` | a domain or an address of ours | the configured transport | `transport_maps` |
+//! | `vmailbox` | an address | the drop file, without the first `/` | `virtual_mailbox_maps` |
+//! | `valias` | an address | where its mail is forwarded to, a comma list | `virtual_alias_maps` |
+//! | `sender_login` | an address | the login name that may send as it | `smtpd_sender_login_maps` |
+//! | `quota` | an address | the quota of the account | |
 //!
 //! Servers ask for more than whole addresses (`@domain`, a bare `user`): such
-//! keys are not found.
+//! keys are not found. Of `user+extension@domain` they ask first as it is and
+//! then without the extension, if they know of extensions at all.
 
 use dmail_core::{
     Account, AuthRequest, Domain, DropPath, Origin, RejectionKind, Service, Unavailable, Username,
@@ -27,9 +28,20 @@ pub struct Tables {
     pub transport: Option<String>,
 }
 
+/// Addresses in one value of `valias`: Postfix expands an address to a thousand.
+const MAX_ADDRESSES: usize = 1_000;
+
+/// A key of a map that the gateway has to be asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    map: Map,
+    /// The key: an address in one of our domains.
+    address: Username,
+}
+
 /// A map of which the gateway knows the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Map {
+enum Map {
     /// Address to drop file.
     Mailbox,
     /// Address to forwarding addresses.
@@ -46,7 +58,7 @@ pub enum Lookup {
     /// The value is known.
     Known(Value),
     /// The gateway has to be asked.
-    Ask(Map, AuthRequest),
+    Ask(Query, AuthRequest),
 }
 
 /// The answer of a table.
@@ -78,7 +90,13 @@ impl Tables {
         let whole = key.rsplit_once('@').is_some_and(|(local, _)| !local.is_empty());
         match Username::parse(key.as_bytes()) {
             Ok(user) if whole && self.is_ours(user.split_domain().1) => {
-                Lookup::Ask(map, AuthRequest::lookup(user, Origin::local(Service::Smtp)))
+                // Who may send need not take mail now.
+                let service = match map {
+                    Map::SenderLogin => Service::Line,
+                    Map::Mailbox | Map::Alias | Map::Quota => Service::Smtp,
+                };
+                let request = AuthRequest::lookup(user.clone(), Origin::local(service));
+                Lookup::Ask(Query { map, address: user }, request)
             }
             _ => Lookup::Known(Value::NotFound),
         }
@@ -102,10 +120,10 @@ impl Tables {
     }
 }
 
-impl Map {
+impl Query {
     /// The value that a verdict stands for.
     #[must_use]
-    pub fn value(self, verdict: &Result<Verdict, Unavailable>) -> Value {
+    pub fn value(&self, verdict: &Result<Verdict, Unavailable>) -> Value {
         match verdict {
             Ok(Verdict::Accepted(account)) => self.of(account),
             Ok(Verdict::Rejected(rejection)) => match rejection.kind {
@@ -123,24 +141,40 @@ impl Map {
         }
     }
 
-    fn of(self, account: &Account) -> Value {
-        let found = match self {
-            Self::Mailbox => match &account.drop {
+    fn of(&self, account: &Account) -> Value {
+        let found = match self.map {
+            Map::Mailbox => match &account.drop {
                 DropPath::File(path) => {
                     path.to_str().map(|path| path.trim_start_matches('/').to_owned())
                 }
                 DropPath::Config => None,
             },
-            // A program to run is no address.
-            Self::Alias => account
-                .info
-                .forward()
-                .filter(|forward| !forward.contains(['|', '"', '\\']))
-                .map(str::to_owned),
-            Self::SenderLogin => Some(account.name.to_string()),
-            Self::Quota => account.info.get("quota").map(str::to_owned),
+            Map::Alias => account.info.forward().and_then(|list| self.addresses(list)),
+            Map::SenderLogin => Some(account.name.to_string()),
+            Map::Quota => account.info.get("quota").map(str::to_owned),
         };
         found.map_or(Value::NotFound, Value::Found)
+    }
+
+    /// The addresses of a comma list of forwards. `$user` is the mailbox
+    /// itself, a name without a domain is in the same domain, and what is no
+    /// address is left out. Nothing of a list with a program to run is used:
+    /// its arguments may hold commas.
+    fn addresses(&self, list: &str) -> Option<String> {
+        if list.contains(['|', '"']) {
+            return None;
+        }
+        let (_, domain) = self.address.split_domain();
+        let address = |item: &str| match (item, item.contains('@')) {
+            ("$user", _) => Some(self.address.to_string()),
+            _ if item.is_empty() || item.contains(['\\', '/', ':', '$']) => None,
+            (address, true) => Some(address.to_owned()),
+            (name, false) => domain.map(|domain| format!("{name}@{domain}")),
+        };
+        let sound = |item: &&str| Username::parse(item.as_bytes()).is_ok();
+        let items = list.split(',').map(str::trim).filter(sound).filter_map(address);
+        let addresses: Vec<String> = items.take(MAX_ADDRESSES).collect();
+        (!addresses.is_empty()).then(|| addresses.join(","))
     }
 }
 
@@ -149,6 +183,10 @@ mod tests {
     use dmail_core::{Rejection, UnavailableKind};
 
     use super::*;
+
+    fn query(map: Map) -> Query {
+        Query { map, address: Username::parse(b"bob@corp.example").expect("an address") }
+    }
 
     fn tables() -> Tables {
         let domains = vec![Domain::parse("corp.example").expect("a domain")];
@@ -178,7 +216,9 @@ mod tests {
             }
         }
         let asked = tables().look_up("valias", "Bob@Corp.Example");
-        let Lookup::Ask(Map::Alias, request) = asked else { panic!("{asked:?}") };
+        let Lookup::Ask(Query { map: Map::Alias, .. }, request) = asked else {
+            panic!("{asked:?}")
+        };
         assert_eq!(request.user.as_str(), "Bob@Corp.Example");
     }
 
@@ -194,13 +234,30 @@ mod tests {
             (Map::SenderLogin, "bob"),
             (Map::Quota, "5000000"),
         ] {
-            assert_eq!(map.value(&accepted), Value::Found(expected.into()), "{map:?}");
+            assert_eq!(query(map).value(&accepted), Value::Found(expected.into()), "{map:?}");
         }
-        account.info = r#"fwd="|/bin/robot""#.parse().expect("info");
-        assert_eq!(Map::Alias.of(&account), Value::NotFound);
         let unknown = Ok(Verdict::Rejected(Rejection::unknown_user(&account.name)));
-        assert_eq!(Map::Mailbox.value(&unknown), Value::NotFound);
+        assert_eq!(query(Map::Mailbox).value(&unknown), Value::NotFound);
         let dead = Err(Unavailable::new(UnavailableKind::Dead, "down"));
-        assert_eq!(Map::Mailbox.value(&dead), Value::Later);
+        assert_eq!(query(Map::Mailbox).value(&dead), Value::Later);
+    }
+
+    #[test]
+    fn forwards_become_the_addresses_of_an_alias() {
+        let many = vec!["a@x.example"; 2_000].join(",");
+        for (forward, expected) in [
+            ("ann@x.example", Some("ann@x.example")),
+            ("ann@x.example, bob", Some("ann@x.example,bob@corp.example")),
+            ("$user,ann@x.example", Some("bob@corp.example,ann@x.example")),
+            ("|/bin/robot", None),
+            ("|prog one,ann@x.example", None),
+            ("/etc/passwd, :include:/x", None),
+            (" , ", None),
+            ("two words@x.example", None),
+            (&many, Some(&many[..12 * MAX_ADDRESSES - 1])),
+        ] {
+            let found = query(Map::Alias).addresses(forward);
+            assert_eq!(found.as_deref(), expected, "{forward}");
+        }
     }
 }

@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
-use bytes::{Buf, BytesMut};
-use dmail_core::framing::{Ending, Frame, LineFramer};
+use bytes::BytesMut;
 
-use crate::table::{Lookup, Map, Tables, Value};
+use crate::lines::Lines;
+use crate::table::{Lookup, Query, Tables, Value};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest line of either side, with its end.
@@ -22,16 +22,15 @@ const MAX_LINE: usize = 4_096;
 pub struct TcpTableSession {
     tables: Arc<Tables>,
     map: &'static str,
-    framer: LineFramer,
-    asked: Option<Map>,
+    lines: Lines,
+    asked: Option<Query>,
 }
 
 impl TcpTableSession {
     /// A connection that asks for keys of `map`.
     #[must_use]
     pub fn new(tables: Arc<Tables>, map: &'static str) -> Self {
-        let framer = LineFramer::new(MAX_LINE - 1, Ending::LfOrCrLf);
-        Self { tables, map, framer, asked: None }
+        Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
@@ -48,8 +47,8 @@ impl TcpTableSession {
                 reply(out, &value);
                 None
             }
-            Lookup::Ask(map, request) => {
-                self.asked = Some(map);
+            Lookup::Ask(query, request) => {
+                self.asked = Some(query);
                 Some(Step::Ask(Ticket(1), Question::Authenticate(request)))
             }
         }
@@ -59,17 +58,11 @@ impl TcpTableSession {
 impl Session for TcpTableSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         while self.asked.is_none() {
-            let arrived = std::mem::take(input);
-            let taken = self.framer.take(&arrived);
-            let consumed = taken.consumed;
-            let step = match taken.frame {
-                None => Some(Step::More),
-                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
-                Some(Frame::Line(line)) => self.line(line, out),
+            let line = match self.lines.next(input) {
+                Ok(line) => line,
+                Err(step) => return step,
             };
-            *input = arrived;
-            input.advance(consumed);
-            if let Some(step) = step {
+            if let Some(step) = self.line(&line, out) {
                 return step;
             }
         }
@@ -77,10 +70,10 @@ impl Session for TcpTableSession {
     }
 
     fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        let (Some(map), Answer::Verdict(verdict)) = (self.asked.take(), answer) else {
+        let (Some(query), Answer::Verdict(verdict)) = (self.asked.take(), answer) else {
             return Then::Close;
         };
-        reply(out, &map.value(&verdict));
+        reply(out, &query.value(&verdict));
         Then::GoOn
     }
 }

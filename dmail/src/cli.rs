@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Authent(AuthentArgs),
     /// Show how the gateway comes to its answer, step by step
     Explain(ExplainArgs),
+    /// Show or forget what logins have sent through servers that ask for the policy
+    Policy(PolicyArgs),
     /// Show or forget the wrong passwords that the running servers count
     Throttle(ThrottleArgs),
     /// The TCPAuth daemon: other machines ask the user base of this one
@@ -314,6 +316,31 @@ pub(crate) struct OriginArgs {
     /// As if this server asked
     #[arg(long, default_value = "admin", value_parser = parse_service)]
     pub(crate) service: Service,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// The configuration [default: ./dmail-home/dmail.conf, else /etc/dmail.conf]
+    #[arg(short, long = "config", value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) action: PolicyAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyAction {
+    /// List what logins have sent lately, those first that have the least left
+    List {
+        /// Only those that have nothing left
+        #[arg(long)]
+        full: bool,
+    },
+    /// Forget what was sent, so that as much can be sent again
+    Clear {
+        /// `all`, or a user
+        #[arg(value_name = "USER|all")]
+        target: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,15 +1,17 @@
 //! The control socket of a running server, and how the command line finds it.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use dmail_control::{Client, ClientError, Commands, ControlSocket, Reply, socket_path};
 use dmail_core::config::Settings;
+use dmail_dialects::policy::Policy;
 
 use crate::cli::Role;
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::throttle;
+use crate::{policy, throttle};
 
 /// The sockets that may be in a `work_path`: servers that run alone have their
 /// own.
@@ -29,8 +31,8 @@ pub(crate) fn open(settings: &Settings, only: Option<Role>) -> Result<ControlSoc
 }
 
 /// What a running server can be told.
-pub(crate) fn commands(live: &Arc<Live>) -> Commands {
-    throttle::add_commands(Commands::new(), live)
+pub(crate) fn commands(live: &Arc<Live>, policy: Arc<Policy>) -> Commands {
+    policy::add_commands(throttle::add_commands(Commands::new(), live), live, policy)
 }
 
 /// Tells all servers of this configuration the same, and returns what each of
@@ -50,4 +52,25 @@ pub(crate) fn tell(settings: &Settings, words: &[&str]) -> Result<Vec<(PathBuf, 
         return Err(Failure::Other(format!("no dmail server runs in {folder} (its work_path)")));
     }
     Ok(replies)
+}
+
+/// Tells all servers of this configuration the same, and prints what they say.
+pub(crate) fn show(settings: &Settings, words: &[&str]) -> Result<ExitCode, Failure> {
+    let replies = tell(settings, words)?;
+    let several = replies.len() > 1;
+    let mut code = ExitCode::SUCCESS;
+    for (path, reply) in replies {
+        if several {
+            println!("{}:", path.display());
+        }
+        reply.data.iter().for_each(|line| println!("{line}"));
+        match reply.result {
+            Ok(text) => println!("{text}"),
+            Err(text) => {
+                eprintln!("dmail: {text}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
 }

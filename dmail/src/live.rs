@@ -114,6 +114,7 @@ impl Live {
             throttle: fresh.throttle,
             nwauth: fresh.nwauth,
             dialects: fresh.dialects,
+            policy: fresh.policy,
             ..self.settings.clone()
         };
         let diagnostics = source::check(&settings)?;
@@ -172,6 +173,10 @@ impl Authenticator for Live {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.running().gateway.forget_users(mask)
     }
 
     fn sees_address(&self) -> bool {

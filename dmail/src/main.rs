@@ -24,6 +24,7 @@ mod logging;
 mod module;
 mod nwauth;
 mod password;
+mod policy;
 mod serve;
 mod source;
 mod start;
@@ -71,6 +72,7 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::CheckConfig(arguments) => check::config(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::ModuleExec(arguments) => Err(launcher::run(arguments)),
+        Command::Policy(arguments) => policy::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),
         Command::Start(arguments) => start::run(&arguments),

@@ -121,7 +121,7 @@ pub(crate) async fn serve(
     let live = Live::open(path, settings).await?;
     let shutdown = Shutdown::new();
     let mut dialects = start_servers(settings, listeners, &live, &shutdown)?;
-    tokio::spawn(control.serve(control::commands(&live), shutdown.clone()));
+    tokio::spawn(control.serve(control::commands(&live, dialects.policy()), shutdown.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
     ready();
 

@@ -21,23 +21,7 @@ pub(crate) fn run(arguments: ThrottleArgs) -> Result<ExitCode, Failure> {
         ThrottleAction::List { refused: true } => vec!["throttle", "list", "refused"],
         ThrottleAction::Clear { target } => vec!["throttle", "clear", target],
     };
-    let replies = control::tell(&settings, &words)?;
-    let several = replies.len() > 1;
-    let mut code = ExitCode::SUCCESS;
-    for (path, reply) in replies {
-        if several {
-            println!("{}:", path.display());
-        }
-        reply.data.iter().for_each(|line| println!("{line}"));
-        match reply.result {
-            Ok(text) => println!("{text}"),
-            Err(text) => {
-                eprintln!("dmail: {text}");
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(code)
+    control::show(&settings, &words)
 }
 
 /// The server's end.

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection, Search,
-    SearchOutcome, Service, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Purpose, Records, Rejection,
+    Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -54,12 +54,22 @@ impl Access {
         Self { next, rules: Rules::new(config) }
     }
 
+    /// Whether a user who has shown that this is his account may use it there:
+    /// its state and its access list.
+    ///
+    /// # Errors
+    ///
+    /// Says why not.
+    pub fn admit(&self, account: &Account, origin: &Origin) -> Result<(), Rejection> {
+        self.rules.login(account, origin)
+    }
+
     /// Whether an account that the source knows may be used for this request.
     fn judge(&self, request: &AuthRequest, account: &Account) -> Result<(), Rejection> {
         let verdict = match (&request.purpose, request.origin.service) {
             (Purpose::Lookup, Service::Smtp | Service::Admin) => self.rules.mail(account),
             (Purpose::Lookup, _) => return Ok(()),
-            (Purpose::Check(_), _) => self.rules.login(account, &request.origin),
+            (Purpose::Check(_), _) => self.admit(account, &request.origin),
         };
         let is_admin = request.origin.service == Service::Admin;
         request.note("access", || match &verdict {
@@ -95,6 +105,10 @@ impl Authenticator for Access {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.next.search(search).await
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.next.forget_users(mask)
     }
 
     fn watch(&self, watcher: std::sync::Weak<dyn Watcher>) {

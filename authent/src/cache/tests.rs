@@ -340,3 +340,20 @@ async fn whoever_is_gone_has_no_other_password_either() {
     bench.base.go_down(Some(UnavailableKind::Dead));
     assert_eq!(bench.check("app").await, (LATER, FROM_SOURCE), "no grace for a deleted user");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_administrator_can_have_users_forgotten() {
+    for (mask, count, asked) in
+        [("bob", 1, FROM_SOURCE), ("B*", 1, FROM_SOURCE), ("*", 1, FROM_SOURCE), ("a*", 0, false)]
+    {
+        let bench = Bench::new(&["pw"], CacheConfig::default());
+        let under_way = bench.asking("pw");
+        assert_eq!(bench.check("pw").await, (YES, FROM_SOURCE));
+        assert_eq!(bench.cache.forget_users(mask), count, "{mask}");
+        assert_eq!(bench.check("pw").await, (YES, asked), "{mask}");
+        // An answer that was asked for before is not fresh afterwards.
+        bench.cache.forget_users(mask);
+        bench.cache.remember(&bob(), &Account::named(bob()), &under_way);
+        assert_eq!(bench.check("pw").await, (YES, FROM_SOURCE), "{mask}");
+    }
+}

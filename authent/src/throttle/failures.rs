@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use dmail_core::bounded::Entry;
 use tokio::time::Instant;
-
-use super::table::Entry;
 
 /// The distinct guesses within the window, the oldest first; and for an
 /// address, when its last answer is due.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use dmail_core::Username;
+use dmail_core::bounded::{Entry, Table};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
 use super::Throttle;
-use super::table::{Entry, Table};
 
 /// Questions at a time from one known place; those beyond are counted before
 /// they are asked, like everybody's.

@@ -30,7 +30,7 @@
 //!   there loses that.
 //! - A wrong password, an unknown user and a refusal have one text and one
 //!   time: see [`pace`].
-//! - Memory is bounded: see [`table`]. Nothing is written anywhere; after a
+//! - Memory is bounded: see [`dmail_core::bounded`]. Nothing is written anywhere; after a
 //!   restart all counts are zero.
 
 mod config;
@@ -39,13 +39,13 @@ mod known;
 mod pace;
 mod report;
 mod reservation;
-mod table;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dmail_core::bounded::Table;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection,
     RejectionKind, Search, SearchOutcome, Secret, Unavailable, UnavailableKind, Username, Verdict,
@@ -62,7 +62,6 @@ use failures::Failures;
 use known::{Known, Place};
 use pace::Pace;
 use reservation::{Answer, Refused, Reservation};
-use table::Table;
 
 /// How many users, addresses, networks and known places are remembered, each.
 const REMEMBERED: usize = 65_536;
@@ -279,6 +278,10 @@ impl Authenticator for Throttle {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.next.search(search).await
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        self.next.forget_users(mask)
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

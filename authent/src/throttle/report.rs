@@ -4,12 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use dmail_core::bounded::Table;
 use dmail_core::{NameError, Username};
 use ipnet::IpNet;
 
 use super::Throttle;
 use super::failures::Failures;
-use super::table::Table;
 
 /// Whose wrong passwords are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod dialects;
 mod domains;
 mod drop;
 mod nwauth;
+mod policy;
 mod pop;
 mod server;
 mod smtp;
@@ -21,6 +22,7 @@ pub use dialects::DialectSettings;
 pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
 pub use nwauth::NwauthSettings;
+pub use policy::{PolicySettings, SenderRule};
 pub use pop::PopSettings;
 pub use server::{LogLevel, ServerSettings};
 pub use smtp::SmtpSettings;
@@ -51,6 +53,8 @@ pub struct Settings {
     pub throttle: ThrottleSettings,
     /// Who may log in where, and which accounts may not be used.
     pub access: AccessSettings,
+    /// What logins may send through another server.
+    pub policy: PolicySettings,
     /// The NWAuth user base.
     pub nwauth: NwauthSettings,
     /// DSMTP.
@@ -73,6 +77,7 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         CacheSettings::GROUP,
         ThrottleSettings::GROUP,
         AccessSettings::GROUP,
+        PolicySettings::GROUP,
         NwauthSettings::GROUP,
         SmtpSettings::GROUP,
         PopSettings::GROUP,
@@ -92,6 +97,7 @@ impl Settings {
         let cache = CacheSettings::build(given);
         let throttle = ThrottleSettings::build(given);
         let access = AccessSettings::build(given);
+        let policy = PolicySettings::build(given);
         let nwauth = NwauthSettings::build(given);
         let smtp = SmtpSettings::build(given);
         let pop = PopSettings::build(given);
@@ -128,6 +134,7 @@ impl Settings {
             cache: cache?,
             throttle: throttle?,
             access: access?,
+            policy: policy?,
             nwauth: nwauth?,
             smtp: smtp?,
             pop: pop?,

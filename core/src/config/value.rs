@@ -18,7 +18,7 @@ use super::place::Place;
 pub use command::{CommandLine, command};
 pub use network::{Listen, SetBy, addresses, domain, listen, parse_domain, user};
 pub use path::{path, resolve};
-pub use scalar::{number, seconds, secret, separator, size, text};
+pub use scalar::{number, rate, seconds, secret, separator, size, text};
 pub(super) use socket::socket;
 pub use socket::{ListenOn, SocketFile, listen_on};
 pub use word::{boolean, word, words};

@@ -13,16 +13,18 @@
 //! order, which is that of Dovecot's own documentation.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bytes::{Buf, BytesMut};
-use dmail_core::framing::{Ending, Frame, LineFramer};
+use bytes::BytesMut;
 use dmail_core::sasl::{self, Credentials, UnusableLogin};
 use dmail_core::{
     Account, AuthRequest, Origin, Rejection, RejectionKind, Secret, Service, Username, Verdict,
 };
 
 use super::line::{self, MAX_AUTH_LINE, put_escaped};
+use super::logins::{Cookie, Logins};
 use super::origin;
+use crate::lines::{Broken, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Requests of one connection that may wait at a time. Postfix and Exim have
@@ -50,21 +52,28 @@ pub struct Config {
     pub pid: u32,
     /// The number of this connection, unlike that of any other.
     pub connection: u32,
-    /// 16 random bytes, with which a master connection names this one.
-    pub cookie: [u8; 16],
+    /// Random bytes, with which a master connection names this one.
+    pub cookie: Cookie,
+    /// Where logins wait for the mail process that takes them up, if there is
+    /// a master connection for it.
+    pub logins: Option<Arc<Logins>>,
 }
 
 /// One client's conversation.
 pub struct AuthSession {
     config: Config,
-    framer: LineFramer,
+    lines: Lines,
     greeted: bool,
+    /// The client's process, once it has said so.
+    client_pid: Option<u32>,
     waiting: HashMap<u32, Exchange>,
 }
 
 /// A login that is not decided.
 struct Exchange {
     origin: Origin,
+    /// Whether a mail process will take the login up.
+    is_taken_up: bool,
     stage: Stage,
 }
 
@@ -79,15 +88,17 @@ enum Stage {
     Asked,
 }
 
-/// A line that makes the connection worthless.
-struct Broken(&'static str);
-
 impl AuthSession {
     /// A connection that nothing was said on.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let framer = LineFramer::new(MAX_AUTH_LINE, Ending::LfOrCrLf);
-        Self { config, framer, greeted: false, waiting: HashMap::new() }
+        Self {
+            config,
+            lines: Lines::new(MAX_AUTH_LINE),
+            greeted: false,
+            client_pid: None,
+            waiting: HashMap::new(),
+        }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
@@ -108,7 +119,11 @@ impl AuthSession {
                 self.waiting.remove(&id);
                 Ok(None)
             }
-            // CPID, and whatever later versions have to say.
+            b"CPID" => {
+                self.client_pid = fields.next().and_then(line::id);
+                Ok(None)
+            }
+            // Whatever later versions have to say.
             _ => Ok(None),
         }
     }
@@ -124,12 +139,13 @@ impl AuthSession {
         }
         let mechanism = fields.next().ok_or(Broken("AUTH without mechanism"))?;
         let mut origin = Origin::local(Service::Line);
-        let mut response = None;
+        let (mut response, mut is_taken_up) = (None, true);
         for field in fields {
             let (name, value) = origin::split(field);
             match name {
                 // By the protocol it is the last one, and not escaped.
                 b"resp" => response = Some(value),
+                b"nologin" => is_taken_up = false,
                 _ => origin::take(&mut origin, name, &line::unescape(value)),
             }
         }
@@ -145,7 +161,7 @@ impl AuthSession {
             fail(out, id, &[b"code=temp_fail"]);
             return Ok(None);
         }
-        self.waiting.insert(id, Exchange { origin, stage });
+        self.waiting.insert(id, Exchange { origin, is_taken_up, stage });
         match response {
             // Exim sends an empty one when it has none; nobody else sends it.
             None | Some(b"") => {
@@ -242,21 +258,14 @@ impl Session for AuthSession {
 
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
-            let arrived = std::mem::take(input);
-            let taken = self.framer.take(&arrived);
-            let (consumed, frame) = (taken.consumed, taken.frame);
-            let step = match frame {
-                None => Some(Step::More),
-                Some(Frame::Refused(_)) => Some(Step::Close("a line that is none")),
-                Some(Frame::Line(text)) => match self.line(text, out) {
-                    Ok(step) => step,
-                    Err(Broken(why)) => Some(Step::Close(why)),
-                },
+            let line = match self.lines.next(input) {
+                Ok(line) => line,
+                Err(step) => return step,
             };
-            *input = arrived;
-            input.advance(consumed);
-            if let Some(step) = step {
-                return step;
+            match self.line(&line, out) {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(broken) => return broken.into(),
             }
         }
     }
@@ -264,12 +273,19 @@ impl Session for AuthSession {
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
         let Ticket(id) = ticket;
         // A login that was cancelled meanwhile gets no answer.
-        if self.waiting.remove(&id).is_none() {
-            return Then::GoOn;
-        }
+        let Some(exchange) = self.waiting.remove(&id) else { return Then::GoOn };
         let Answer::Verdict(verdict) = answer else { return Then::Close };
         match verdict {
-            Ok(Verdict::Accepted(account)) => accept(out, id, &account),
+            Ok(Verdict::Accepted(account)) => {
+                let Config { cookie, logins, .. } = &self.config;
+                // Before the client hears of it: the mail process may be quick.
+                if exchange.is_taken_up
+                    && let (Some(logins), Some(pid)) = (logins, self.client_pid)
+                {
+                    logins.put(*cookie, pid, id, account.name.clone());
+                }
+                accept(out, id, &account);
+            }
             Ok(Verdict::Rejected(rejection)) => refuse(out, id, &rejection),
             Err(_) => match self.config.tempfail {
                 Tempfail::Close => return Then::Abort,
@@ -319,7 +335,13 @@ mod tests {
     use super::*;
 
     fn session(tempfail: Tempfail) -> AuthSession {
-        AuthSession::new(Config { tempfail, pid: 7, connection: 3, cookie: [0xab; 16] })
+        AuthSession::new(Config {
+            tempfail,
+            pid: 7,
+            connection: 3,
+            cookie: [0xab; 16],
+            logins: None,
+        })
     }
 
     /// What was written, what was asked (id, user, password), and why it ended.

@@ -5,4 +5,7 @@ pub mod auth;
 pub mod userdb;
 
 mod line;
+mod logins;
 mod origin;
+
+pub use logins::{Cookie, Logins};

@@ -300,6 +300,7 @@ impl<S: Stream> Conversation<S> {
                     let answer = timeout(patience, gateway.search(search)).await;
                     Answer::Found(answer.unwrap_or_else(|_| Err(too_late(patience))))
                 }
+                Question::Forget(masks) => Answer::Forgotten(forget(&*gateway, masks)),
             };
             (ticket, question, answer)
         });
@@ -317,6 +318,7 @@ impl<S: Stream> Conversation<S> {
         let origin = match question {
             Question::Authenticate(request) => &mut request.origin,
             Question::Search(search) => &mut search.origin,
+            Question::Forget(_) => return,
         };
         origin.dialect = Some(self.manners.dialect);
         if let (Service::Line, Some(service)) = (origin.service, self.manners.service) {
@@ -394,6 +396,16 @@ impl<S: Stream> Conversation<S> {
             }
         }
     }
+}
+
+/// Has the users of these masks forgotten, or all if there is none.
+fn forget(gateway: &dyn Authenticator, masks: &[String]) -> usize {
+    let count = match masks {
+        [] => gateway.forget_users("*"),
+        masks => masks.iter().map(|mask| gateway.forget_users(mask)).sum(),
+    };
+    tracing::info!(?masks, count, "users forgotten, as was asked");
+    count
 }
 
 fn too_late(patience: Duration) -> Unavailable {

@@ -9,7 +9,10 @@ mod servant;
 
 use std::sync::Arc;
 
+use dmail_core::Domain;
 use dmail_core::config::{DialectLine, Settings};
+use dmail_dialects::dovecot::Logins;
+use dmail_dialects::policy::{Limits, Policy, Rules};
 use dmail_net::Shutdown;
 use tokio::task::JoinHandle;
 
@@ -41,8 +44,8 @@ impl Sockets {
         live: &Arc<Live>,
         shutdown: &Shutdown,
     ) -> Dialects {
-        let (live, shutdown) = (Arc::clone(live), shutdown.clone());
-        let mut dialects = Dialects { live, shutdown, served: Vec::new() };
+        let (shared, shutdown) = (Shared::new(settings, live), shutdown.clone());
+        let mut dialects = Dialects { shared, shutdown, served: Vec::new() };
         for (line, listener) in self.0 {
             dialects.add(line, listener, settings);
         }
@@ -52,9 +55,46 @@ impl Sockets {
 
 /// The dialects that are served.
 pub(crate) struct Dialects {
-    live: Arc<Live>,
+    shared: Shared,
     shutdown: Shutdown,
     served: Vec<Served>,
+}
+
+/// What all lines share, also those that a reload brings.
+struct Shared {
+    live: Arc<Live>,
+    /// From the auth sockets of Dovecot to its master sockets.
+    logins: Arc<Logins>,
+    policy: Arc<Policy>,
+}
+
+impl Shared {
+    fn new(settings: &Settings, live: &Arc<Live>) -> Self {
+        let judge = Arc::clone(live);
+        let policy = Policy::new(
+            rules(settings),
+            Box::new(move |account, origin| {
+                judge.with_gateway(|gateway| gateway.admit(account, origin))
+            }),
+        );
+        let (live, logins) = (Arc::clone(live), Arc::new(Logins::new()));
+        Self { live, logins, policy: Arc::new(policy) }
+    }
+}
+
+/// The settings of the policy.
+fn rules(settings: &Settings) -> Rules {
+    let policy = &settings.policy;
+    let (messages, recipients) = (policy.messages.clone(), policy.recipients.clone());
+    let limits = Limits { messages, recipients };
+    Rules { limits, sender: policy.sender, domains: domains(settings) }
+}
+
+/// Our mail domains.
+fn domains(settings: &Settings) -> Vec<Domain> {
+    let domains = &settings.domains;
+    let vdomains = domains.vdomains.iter().map(|vdomain| &vdomain.domain);
+    domains.host_domains.iter().chain(vdomains).cloned().collect()
 }
 
 /// One line that is served.
@@ -69,6 +109,7 @@ impl Dialects {
     /// Serves what `settings` say now: lines that are gone are closed, which
     /// their clients take for "try again later", and new ones are opened.
     pub(crate) async fn follow(&mut self, settings: &Settings) {
+        self.shared.policy.set_rules(rules(settings));
         let lines = &settings.dialects.dialects;
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.served)
             .into_iter()
@@ -92,6 +133,11 @@ impl Dialects {
         }
     }
 
+    /// The policy, to show and to forget what was sent.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.shared.policy)
+    }
+
     /// Takes the files of the sockets away: nobody is to come any more.
     pub(crate) fn remove_files(&self) {
         self.served.iter().for_each(|served| listen::remove_file(&served.line.on));
@@ -100,7 +146,7 @@ impl Dialects {
     fn add(&mut self, line: DialectLine, listener: Listener, settings: &Settings) {
         listener.note(line.name());
         let stop = self.shutdown.part();
-        let servant = Servant::new(&line, settings, Arc::clone(&self.live) as _);
+        let servant = Servant::new(&line, settings, &self.shared);
         let listening = tokio::spawn(servant.serve(listener, stop.clone()));
         self.served.push(Served { line, stop, listening });
     }

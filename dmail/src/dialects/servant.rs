@@ -7,17 +7,19 @@ use std::time::Duration;
 use dmail_authent::line::Quoting;
 use dmail_core::Authenticator;
 use dmail_core::config::{AccountWords, Dialect, DialectLine, Settings, Tempfail};
-use dmail_dialects::authdaemon::{self, AuthdaemonSession};
+use dmail_dialects::authdaemon::AuthdaemonSession;
 use dmail_dialects::dovecot::auth::{self, AuthSession};
 use dmail_dialects::dovecot::userdb::{self, UserdbSession};
+use dmail_dialects::policy::PolicySession;
 use dmail_dialects::saslauthd::SaslauthdSession;
 use dmail_dialects::serve::{ByAddress, Manners, NewSession};
 use dmail_dialects::socketmap::SocketmapSession;
 use dmail_dialects::table::Tables;
 use dmail_dialects::tcp_table::TcpTableSession;
-use dmail_dialects::{Session, serve};
+use dmail_dialects::{Session, UnixAccount, serve};
 use dmail_net::{Limits, Shutdown};
 
+use super::Shared;
 use crate::assemble;
 use crate::listen::Listener;
 
@@ -39,12 +41,9 @@ pub(super) enum Servant {
 }
 
 impl Servant {
-    /// Serves `line`, and asks `gateway`.
-    pub(super) fn new(
-        line: &DialectLine,
-        settings: &Settings,
-        gateway: Arc<dyn Authenticator>,
-    ) -> Self {
+    /// Serves `line`, with what all lines share.
+    pub(super) fn new(line: &DialectLine, settings: &Settings, shared: &Shared) -> Self {
+        let gateway = Arc::clone(&shared.live) as Arc<dyn Authenticator>;
         let limits = assemble::limits(settings, settings.dialects.max_connections);
         let allow = allow(line);
         let new_session: NewSession = match &line.dialect {
@@ -57,18 +56,26 @@ impl Servant {
                     Tempfail::Close => auth::Tempfail::Close,
                     Tempfail::Code => auth::Tempfail::Code,
                 };
+                let logins = Arc::clone(&shared.logins);
                 sessions(move || {
                     AuthSession::new(auth::Config {
                         tempfail,
                         pid: std::process::id(),
                         connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
                         cookie: rand::random(),
+                        logins: Some(Arc::clone(&logins)),
                     })
                 })
             }
-            Dialect::DovecotUserdb { home } => {
-                let config = userdb::Config { pid: std::process::id(), home: home.clone() };
+            Dialect::DovecotUserdb { home, uid, gid, master } => {
+                let (home, uid, gid) = (home.clone(), *uid, *gid);
+                let master = master.then(|| Arc::clone(&shared.logins));
+                let config = userdb::Config { pid: std::process::id(), home, uid, gid, master };
                 sessions(move || UserdbSession::new(config.clone()))
+            }
+            Dialect::Policy => {
+                let policy = Arc::clone(&shared.policy);
+                sessions(move || PolicySession::new(Arc::clone(&policy)))
             }
             Dialect::Saslauthd => sessions(SaslauthdSession::new),
             Dialect::Socketmap { transport } => {
@@ -123,15 +130,13 @@ fn allow(line: &DialectLine) -> ByAddress {
     }
 }
 
-fn account(words: &AccountWords) -> authdaemon::Config {
+fn account(words: &AccountWords) -> UnixAccount {
     let AccountWords { uid, gid, home } = words;
-    authdaemon::Config { uid: *uid, gid: *gid, home: home.display().to_string() }
+    UnixAccount { uid: *uid, gid: *gid, home: home.display().to_string() }
 }
 
 fn tables(settings: &Settings, transport: Option<&String>) -> Arc<Tables> {
-    let domains = &settings.domains;
-    let vdomains = domains.vdomains.iter().map(|vdomain| &vdomain.domain);
-    let domains = domains.host_domains.iter().chain(vdomains).cloned().collect();
+    let domains = super::domains(settings);
     Arc::new(Tables { domains, transport: transport.cloned() })
 }
 

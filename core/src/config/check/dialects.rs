@@ -48,8 +48,9 @@ fn sends_passwords(dialect: &Dialect) -> bool {
         | Dialect::DovecotAuth { .. }
         | Dialect::Saslauthd
         | Dialect::Tcpauth => true,
-        Dialect::DovecotUserdb { .. } | Dialect::Socketmap { .. } | Dialect::TcpTable { .. } => {
-            false
-        }
+        Dialect::DovecotUserdb { .. }
+        | Dialect::Policy
+        | Dialect::Socketmap { .. }
+        | Dialect::TcpTable { .. } => false,
     }
 }

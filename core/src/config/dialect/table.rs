@@ -22,7 +22,15 @@ pub enum Dialect {
     DovecotUserdb {
         /// The home folders of users, with `%u`, `%n` and `%d` in it.
         home: Option<String>,
+        /// The owner of accounts that have none with a number.
+        uid: Option<u32>,
+        /// The group of all accounts.
+        gid: Option<u32>,
+        /// Whether logins are taken up here, too.
+        master: bool,
     },
+    /// Postfix' policy delegation.
+    Policy,
     /// saslauthd's socket.
     Saslauthd,
     /// Tables of Postfix and sendmail, by their names.
@@ -48,7 +56,9 @@ impl Dialect {
         match self {
             Self::Authdaemon(_) => "authdaemon",
             Self::DovecotAuth { .. } => "dovecot-auth",
-            Self::DovecotUserdb { .. } => "dovecot-userdb",
+            Self::DovecotUserdb { master: true, .. } => "dovecot-master",
+            Self::DovecotUserdb { master: false, .. } => "dovecot-userdb",
+            Self::Policy => "policy",
             Self::Saslauthd => "saslauthd",
             Self::Socketmap { .. } => "socketmap",
             Self::TcpTable { .. } => "tcp-table",
@@ -142,11 +152,26 @@ pub const DIALECTS: &[DialectRow] = &[
         },
     },
     DialectRow {
+        name: "dovecot-master",
+        spoken_by: "Dovecot's mail processes, which take up the logins of `dovecot-auth`, and \
+                    `doveadm auth cache flush`",
+        example: "dialect dovecot-master unix:master.sock mode=660 group=dovecot uid=5000 gid=5000",
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &TIMEOUT],
+        read: |options| userdb(options, true),
+    },
+    DialectRow {
         name: "dovecot-userdb",
         spoken_by: "Dovecot's LMTP, LDA and `doveadm user`",
         example: "dialect dovecot-userdb unix:userdb.sock mode=660 group=dovecot",
-        options: &[&HOMES, &SERVICE, &TIMEOUT],
-        read: |options| Ok(Dialect::DovecotUserdb { home: options.take("home", &text(MAX_TEXT))? }),
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &SERVICE, &TIMEOUT],
+        read: |options| userdb(options, false),
+    },
+    DialectRow {
+        name: "policy",
+        spoken_by: "Postfix (`check_policy_service`)",
+        example: "dialect policy unix:/var/spool/postfix/private/policy mode=660 group=postfix",
+        options: &[&TIMEOUT],
+        read: |_| Ok(Dialect::Policy),
     },
     DialectRow {
         name: "saslauthd",
@@ -185,6 +210,15 @@ pub const DIALECTS: &[DialectRow] = &[
         read: |_| Ok(Dialect::Tcpauth),
     },
 ];
+
+fn userdb(options: &mut Options<'_>, master: bool) -> Result<Dialect, Fault> {
+    Ok(Dialect::DovecotUserdb {
+        home: options.take("home", &text(MAX_TEXT))?,
+        uid: options.take("uid", &number(1..=u32::MAX))?,
+        gid: options.take("gid", &number(1..=u32::MAX))?,
+        master,
+    })
+}
 
 const ALLOW: OptionRow = OptionRow {
     name: "allow",
@@ -229,6 +263,17 @@ const UID: OptionRow = OptionRow {
 };
 const GID: OptionRow =
     OptionRow { name: "gid", value: "5000", meaning: "The number of the group of all accounts." };
+const OWNER_UID: OptionRow = OptionRow {
+    name: "uid",
+    value: "5000",
+    meaning: "The number of the user that owns accounts for which the user base names none. \
+              Without it, Dovecot's `mail_uid`.",
+};
+const OWNER_GID: OptionRow = OptionRow {
+    name: "gid",
+    value: "5000",
+    meaning: "The number of the group of all accounts. Without it, Dovecot's `mail_gid`.",
+};
 const HOME: OptionRow =
     OptionRow { name: "home", value: "/var/mail", meaning: "The home folder of all accounts." };
 const HOMES: OptionRow = OptionRow {

@@ -14,7 +14,8 @@ crate::settings! {
         /// options as words such as `mode=660`. The address is
         /// `unix:FILE`, whose mode is `600` unless `mode=` says otherwise, or
         /// `address:port`. The names: `authdaemon`, `dovecot-auth`,
-        /// `dovecot-userdb`, `saslauthd`, `socketmap`, `tcp-table`, `tcpauth`.
+        /// `dovecot-master`, `dovecot-userdb`, `policy`, `saslauthd`,
+        /// `socketmap`, `tcp-table`, `tcpauth`.
         dialects: Vec<DialectLine> = many("dialect", dialect()),
             default: Nothing("no other server can ask"),
             example: "dialect dovecot-auth unix:/var/spool/postfix/private/dmail mode=660 group=postfix";

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Fault, Kind};
-use crate::Secret;
+use crate::{Rate, RateError, Secret};
 
 const KIB: u64 = 1024;
 
@@ -49,6 +49,13 @@ pub fn seconds(range: RangeInclusive<u64>) -> Kind<Duration> {
         let seconds = with_unit(value.text, &units)?;
         let seconds = in_range(value.text, seconds, &range, |n| format!("{n} seconds"))?;
         Ok(Duration::from_secs(seconds))
+    })
+}
+
+/// So many within a time.
+pub fn rate() -> Kind<Rate> {
+    Kind::new("a number, `/` and a time with s, m, h or d, such as `200/1h`", |value| {
+        value.text.parse().map_err(|error: RateError| Fault::whole(value.text, error.to_string()))
     })
 }
 

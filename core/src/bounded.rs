@@ -16,7 +16,7 @@ const SHARDS: usize = 64;
 const COMPETITORS: usize = 8;
 
 /// What a table holds.
-pub(super) trait Entry: Default {
+pub trait Entry: Default {
     /// What decides who stays; more is better.
     type Worth: Ord;
 
@@ -28,7 +28,7 @@ pub(super) trait Entry: Default {
 }
 
 /// A table of at most so many entries.
-pub(super) struct Table<K, V> {
+pub struct Table<K, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
     spread: RandomState,
 }
@@ -49,7 +49,8 @@ struct Row<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Entry> Table<K, V> {
     /// A table for `capacity` entries.
-    pub(super) fn new(capacity: usize) -> Self {
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
         let shard = || Shard {
             places: HashTable::new(),
             entries: Vec::new(),
@@ -64,21 +65,21 @@ impl<K: Hash + Eq + Clone, V: Entry> Table<K, V> {
 
     /// Works on the entry of `key`, which is made if there is none. It is
     /// dropped if it is empty then.
-    pub(super) fn with<R>(&self, key: &K, work: impl FnOnce(&mut V) -> R) -> R {
+    pub fn with<R>(&self, key: &K, work: impl FnOnce(&mut V) -> R) -> R {
         let (hash, mut shard) = self.shard(key);
         let at = shard.place(hash, key);
         shard.work(at, work)
     }
 
     /// The same, if there is one.
-    pub(super) fn with_present<R>(&self, key: &K, work: impl FnOnce(&mut V) -> R) -> Option<R> {
+    pub fn with_present<R>(&self, key: &K, work: impl FnOnce(&mut V) -> R) -> Option<R> {
         let (hash, mut shard) = self.shard(key);
         let at = shard.find(hash, key)?;
         Some(shard.work(at, work))
     }
 
     /// Drops all entries that `keep` is false for, and returns how many.
-    pub(super) fn retain(&self, mut keep: impl FnMut(&K, &mut V) -> bool) -> usize {
+    pub fn retain(&self, mut keep: impl FnMut(&K, &mut V) -> bool) -> usize {
         let mut dropped = 0;
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -97,9 +98,15 @@ impl<K: Hash + Eq + Clone, V: Entry> Table<K, V> {
     }
 
     /// How many entries there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).entries.len()).sum()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The hash of `key`, and its shard.
