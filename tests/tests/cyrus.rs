@@ -110,7 +110,7 @@ fn nobodys_decision_is_silence_and_never_a_no() {
         assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     });
     server.kill();
-    assert!(ask("bob").starts_with("connect() :"), "{}", ask("bob"));
+    assert!(ask("bob").contains("connect() : "), "{}", ask("bob"));
 }
 
 #[test]
