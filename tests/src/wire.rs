@@ -67,6 +67,19 @@ pub enum Wire {
 }
 
 impl Wire {
+    /// The same connection once more, for a thread that sends while another
+    /// one reads.
+    ///
+    /// # Errors
+    ///
+    /// If there are too many descriptors.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
+            Self::Unix(stream) => stream.try_clone().map(Self::Unix),
+        }
+    }
+
     /// Sends bytes.
     ///
     /// # Errors

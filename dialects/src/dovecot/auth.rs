@@ -141,6 +141,9 @@ impl AuthSession {
         let mut origin = Origin::local(Service::Line);
         let (mut response, mut is_taken_up) = (None, true);
         for field in fields {
+            if response.is_some() {
+                return Err(Broken("a parameter behind resp"));
+            }
             let (name, value) = origin::split(field);
             match name {
                 // By the protocol it is the last one, and not escaped.
