@@ -19,6 +19,7 @@ need nft nftables
 need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
+need postmap postfix
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"

@@ -78,11 +78,13 @@ impl Site {
     /// before, unless the setting is one of those that repeat.
     #[must_use]
     pub fn set(mut self, line: &str) -> Self {
-        const REPEAT: [&str; 7] = [
+        const REPEAT: [&str; 9] = [
             "access_group",
             "account_state",
             "dialect",
             "host_domain",
+            "policy_messages",
+            "policy_recipients",
             "pop_port",
             "smtp_port",
             "vdomain",

@@ -4,6 +4,7 @@ pub mod courier;
 pub mod curl;
 pub mod cyrus;
 pub mod mariadb;
+pub mod postfix;
 pub mod python;
 pub mod slapd;
 pub mod swaks;
