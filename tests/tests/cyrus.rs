@@ -1,6 +1,6 @@
 //! Whoever asks saslauthd or Courier's authdaemon asks us: Cyrus SASL's own
-//! tool, a client that sends its fields as no tool does, OpenLDAP's slapd, and
-//! Courier's library. The lines that configure all of them are those of the
+//! tool, a client that sends its fields as no tool does, Postfix, OpenLDAP's
+//! slapd, and Courier's library. The lines that configure all of them are those of the
 //! pages in `docs/integrations/`.
 
 use std::fs;
@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use dmail_tests::integration;
 use dmail_tests::machine;
+use dmail_tests::peer::postfix::{self, Postfix};
 use dmail_tests::peer::slapd::{self, LdapOptions, Slapd};
-use dmail_tests::peer::{courier, cyrus};
+use dmail_tests::peer::{courier, cyrus, swaks};
 use dmail_tests::site::Site;
 use dmail_tests::wait;
 use dmail_tests::wire::Place;
@@ -178,6 +179,45 @@ fn fields_may_come_in_any_pieces_and_as_many_as_the_client_knows() {
     for line in ["check bob s3cret 192.0.2.7", "check bob wrong 2001:db8::7", "check bob s3cret"] {
         assert!(requests.iter().any(|request| request == line), "no {line} in {requests:?}");
     }
+}
+
+#[test]
+fn postfix_with_cyrus_sasl_tells_its_clients_yes_no_and_later() {
+    let Some(mut postfix) = Postfix::new("Postfix with Cyrus SASL") else { return };
+    let private = postfix.private().display().to_string();
+    let line = integration::lines("cyrus-sasl", "postfix dmail.conf");
+    let line = line.trim_end().replace("/var/spool/postfix/private", &private);
+    let site = Site::module().set("authent_timeout 5").set(&line);
+    postfix::open_to_all(site.folder());
+    let folder = postfix.settings().join("sasl");
+    fs::create_dir(&folder).expect("a directory");
+    let settings = integration::lines("cyrus-sasl", "smtpd.conf");
+    fs::write(folder.join("smtpd.conf"), settings).expect("room");
+    let server = site.serve();
+    postfix.start(&integration::lines("cyrus-sasl", "main.cf"));
+    let log_in = |mechanism, user, password| {
+        let said = swaks::log_in(postfix.smtp(), mechanism, user, password);
+        said.text() + &said.err
+    };
+    for (mechanism, user, password, expected) in [
+        ("PLAIN", "bob", "s3cret", "235 2.7.0"),
+        ("LOGIN", "bob", "s3cret", "235 2.7.0"),
+        ("PLAIN", "bob@corp.example", "s3cret", "235 2.7.0"),
+        ("PLAIN", "bob", "wrong", "535 5.7.8"),
+        ("PLAIN", "nobody", "s3cret", "535 5.7.8"),
+        ("PLAIN", "dead", "s3cret", "454 4.7.0"),
+        ("LOGIN", "crash", "s3cret", "454 4.7.0"),
+        ("PLAIN", "hang", "s3cret", "454 4.7.0"),
+        ("PLAIN", "slow", "s3cret", "235 2.7.0"),
+    ] {
+        let said = log_in(mechanism, user, password);
+        assert!(said.contains(expected), "{mechanism} {user}: {said} {}", postfix.log());
+    }
+    server.stop();
+    // Even if there is no dmail at all.
+    let said = log_in("PLAIN", "bob", "s3cret");
+    assert!(said.contains("454 4.7.0"), "{said}");
+    assert!(site.log().contains("login service=smtp dialect=\"saslauthd\" user=\"bob"));
 }
 
 /// A slapd in whose directory ann's password is ours, and which asks us as the
