@@ -17,6 +17,9 @@
 //! one question each. A password that the source rejects is forgotten; `-ERR`
 //! and `-DEAD` are never stored.
 //!
+//! Proofs of a password are none of its business: a proof is good for one
+//! conversation, and the keys that judge it stay where they are.
+//!
 //! A change that is heard of, our own or one that the source tells of, drops
 //! the user at once, and an answer that was asked for before it is not
 //! remembered after it. When changes may have been missed, nothing is fresh any
@@ -37,7 +40,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dmail_core::pattern::wildcard_match;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, RejectionKind, Search,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, RejectionKind, Search,
     SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::time::Instant;
@@ -249,7 +252,7 @@ impl Drop for Changing<'_> {
 #[async_trait]
 impl Authenticator for Cache {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
-        if self.config.users == 0 {
+        if self.config.users == 0 || !request.purpose.is_repeatable() {
             return self.next.authenticate(request).await;
         }
         let user = &request.user;
@@ -282,7 +285,7 @@ impl Authenticator for Cache {
     }
 
     fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
-        if self.config.users == 0 {
+        if self.config.users == 0 || !request.purpose.is_repeatable() {
             return None;
         }
         match self.remembered(&request.user, &self.question(self.proof(request))) {
@@ -318,6 +321,10 @@ impl Authenticator for Cache {
             !fits
         });
         count.max(beneath)
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Purpose, Search, SearchOutcome, Unavailable,
-    UnavailableKind, Username, Verdict, Watcher,
+    AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Search, SearchOutcome,
+    Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::sync::watch;
 
@@ -80,7 +80,7 @@ impl Flight {
     fn question(&self, request: &AuthRequest) -> Question {
         let secret = match &request.purpose {
             Purpose::Check(secret) => Some(self.tagger.tag(secret).bits()),
-            Purpose::Lookup => None,
+            Purpose::Lookup | Purpose::Prove(_) | Purpose::Salt(_) => None,
         };
         let client = request.origin.client.filter(|_| self.by_address);
         Question { user: request.user.clone(), secret, client }
@@ -196,6 +196,10 @@ impl Drop for Changing<'_> {
 #[async_trait]
 impl Authenticator for Flight {
     async fn authenticate(&self, request: &AuthRequest) -> Answer {
+        // No two proofs are equal, and the answer to one belongs to its asker.
+        if !request.purpose.is_repeatable() {
+            return self.next.authenticate(request).await;
+        }
         let mut waiting = self.join(request);
         match waiting.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone().expect("it was waited for"),
@@ -217,6 +221,10 @@ impl Authenticator for Flight {
     fn forget_users(&self, mask: &str) -> usize {
         self.forget_all();
         self.next.forget_users(mask)
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

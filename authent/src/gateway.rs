@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Rejection, Search, SearchOutcome,
-    Unavailable, Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Rejection, Search,
+    SearchOutcome, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -133,6 +133,10 @@ impl Authenticator for Gateway {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.top.forget_users(mask)
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.top.proofs()
     }
 
     /// The throttle and the access lists judge by address.

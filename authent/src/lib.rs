@@ -25,4 +25,5 @@ pub mod pool;
 pub mod throttle;
 pub mod unmapped;
 
+mod decoy;
 mod keyed;

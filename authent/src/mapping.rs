@@ -27,10 +27,11 @@ use async_trait::async_trait;
 use dmail_core::config::VirtualDomain;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Domain, DropPath, HashSpool, Origin, Outcome,
-    Purpose, Rejection, RejectionKind, Search, SearchOutcome, Service, Unavailable,
-    UnavailableKind, Username, Verdict, Watcher,
+    Proofs, Purpose, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome, Service,
+    Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 
+use crate::decoy;
 use directory::{Directory, Mapped, MappingError};
 
 /// The domains of this installation, and where their drop files lie.
@@ -87,6 +88,31 @@ impl Mapping {
         Ok((mapped, canonical))
     }
 
+    /// The salt of a user, or one that looks like it: who is not there gets an
+    /// answer, too, and it is always the same.
+    async fn salt(
+        &self,
+        request: &AuthRequest,
+        question: &SaltQuestion,
+    ) -> Result<Verdict, Unavailable> {
+        let user = match self.map(&request.user, &request.origin) {
+            Ok((_, user)) => {
+                let mapped = AuthRequest { user: user.clone(), ..request.clone() };
+                self.next.authenticate(&mapped).await?;
+                user
+            }
+            Err(_) => request.user.to_lowercase(),
+        };
+        request.note("mapping", || match question.told() {
+            Some(_) => format!("{user} has keys of {}", question.hash.name()),
+            None => format!("{user} has no keys of {}: a made-up salt", question.hash.name()),
+        });
+        if question.told().is_none() {
+            question.tell(decoy::salt(&user, question.hash));
+        }
+        Ok(Verdict::accepted(Account::named(user)))
+    }
+
     /// The account with a real drop path.
     fn locate(
         &self,
@@ -116,6 +142,9 @@ impl Mapping {
 #[async_trait]
 impl Authenticator for Mapping {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        if let Purpose::Salt(question) = &request.purpose {
+            return self.salt(request, question).await;
+        }
         let (mapped, user) = match self.map(&request.user, &request.origin) {
             Ok(mapped) => mapped,
             Err(error) => {
@@ -174,6 +203,10 @@ impl Authenticator for Mapping {
         }
     }
 
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
+    }
+
     /// The names that are told are the canonical ones.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.next.watch(watcher);
@@ -197,8 +230,8 @@ fn nobody(user: &Username, purpose: &Purpose, error: MappingError) -> Rejection 
         MappingError::ForeignDomain | MappingError::Prefixed => RejectionKind::UnknownUser,
     };
     let text = match purpose {
-        Purpose::Check(_) => Rejection::not_verified(user).text,
         Purpose::Lookup => Rejection::unknown_user(user).text,
+        _ => Rejection::not_verified(user).text,
     };
     Rejection::new(kind, text)
 }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
-    Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
+    Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::cache::{Cache, CacheConfig};
@@ -89,6 +89,10 @@ impl Authenticator for Unmapped {
     /// has forgotten the user.
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.flight.watch(watcher);
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.source.proofs()
     }
 
     fn sees_address(&self) -> bool {

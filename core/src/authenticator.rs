@@ -6,8 +6,8 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use crate::{
-    Account, AuthRequest, Change, Outcome, Records, Rejection, Search, SearchOutcome, Username,
-    Verdict,
+    Account, AuthRequest, Change, Outcome, Proofs, Records, Rejection, Search, SearchOutcome,
+    Username, Verdict,
 };
 
 /// Anything that can answer "who is this?": one user base, a pool of child
@@ -31,7 +31,8 @@ pub trait Authenticator: Send + Sync {
     ///
     /// A server whose clients ask much asks this first, for a future costs more
     /// than most answers. Whatever an acceptance means to a layer (a guess that
-    /// was right), it means here, too. An explained request has no short cut.
+    /// was right), it means here, too. An explained request has no short cut,
+    /// and nothing is remembered of salts and proofs.
     fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
         let _ = request;
         None
@@ -83,6 +84,12 @@ pub trait Authenticator: Send + Sync {
     /// remembered of it then holds for that address only.
     fn sees_address(&self) -> bool {
         false
+    }
+
+    /// Which proofs of a password it can judge, beside passwords themselves.
+    /// A layer passes on what is beneath.
+    fn proofs(&self) -> Proofs {
+        Proofs::default()
     }
 
     /// Ends in peace what runs for this source: asks child modules to leave.
@@ -145,6 +152,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     fn sees_address(&self) -> bool {
         (**self).sees_address()
+    }
+
+    fn proofs(&self) -> Proofs {
+        (**self).proofs()
     }
 
     async fn close(&self) {

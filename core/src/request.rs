@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{Secret, Trace, Username};
+use crate::{Proof, SaltQuestion, Secret, Trace, Unavailable, Username, Verdict};
 
 /// One question: is this the user's password, or who is this user?
 #[derive(Debug, Clone)]
@@ -40,6 +40,15 @@ impl AuthRequest {
             trace.note(layer, text());
         }
     }
+
+    /// Writes down what a source has answered.
+    pub fn note_answer(&self, source: &'static str, answer: &Result<Verdict, Unavailable>) {
+        self.note(source, || match answer {
+            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
+            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
+            Err(unavailable) => unavailable.to_string(),
+        });
+    }
 }
 
 /// What an [`AuthRequest`] wants to know.
@@ -49,6 +58,27 @@ pub enum Purpose {
     Check(Secret),
     /// `lookup`: find the account; nobody is logging in.
     Lookup,
+    /// A login by a password that is shown and not told: judge this proof. A
+    /// source that cannot rejects it as unsupported.
+    Prove(Proof),
+    /// What a client must know to make a proof. The gateway answers it for
+    /// everybody, also for users that are not there.
+    Salt(SaltQuestion),
+}
+
+impl Purpose {
+    /// Whether it is a login, so that it may be a guess.
+    #[must_use]
+    pub fn is_login(&self) -> bool {
+        matches!(self, Self::Check(_) | Self::Prove(_))
+    }
+
+    /// Whether the answer holds for the next one who asks the same: not for a
+    /// proof, which belongs to one conversation.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self, Self::Check(_) | Self::Lookup)
+    }
 }
 
 /// Who asks, and from where.

@@ -32,6 +32,7 @@ pub mod socketmap;
 pub mod table;
 pub mod tcp_table;
 
+mod extension;
 mod lines;
 mod service;
 mod session;

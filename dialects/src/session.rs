@@ -16,7 +16,8 @@ pub trait Session: Send {
     }
 
     /// Takes the next request off `input`. To be called until it says
-    /// [`Step::More`].
+    /// [`Step::More`], and again after each answer: a request may take two
+    /// questions, and more requests may have arrived.
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step;
 
     /// The gateway's answer to a question, which comes once for each

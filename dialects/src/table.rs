@@ -11,13 +11,15 @@
 //! | `quota` | an address | the quota of the account | |
 //!
 //! Servers ask for more than whole addresses (`@domain`, a bare `user`): such
-//! keys are not found. Of `user+extension@domain` they ask first as it is and
-//! then without the extension, if they know of extensions at all.
+//! keys are not found. Of `user+extension@domain` they ask as it is, and Postfix
+//! asks these tables no second time: if there is no such user, it is `user`.
 
 use dmail_core::{
     Account, AuthRequest, Domain, DropPath, Origin, RejectionKind, Service, Unavailable, Username,
     Verdict,
 };
+
+use crate::extension::without_extension;
 
 /// What the tables know without asking anybody.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +63,15 @@ pub enum Lookup {
     Ask(Query, AuthRequest),
 }
 
+/// What comes of the answer to a question.
+#[derive(Debug)]
+pub enum Told {
+    /// The value.
+    Value(Value),
+    /// The gateway has to be asked about the address without its extension.
+    Ask(Query, AuthRequest),
+}
+
 /// The answer of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -90,13 +101,9 @@ impl Tables {
         let whole = key.rsplit_once('@').is_some_and(|(local, _)| !local.is_empty());
         match Username::parse(key.as_bytes()) {
             Ok(user) if whole && self.is_ours(user.split_domain().1) => {
-                // Who may send need not take mail now.
-                let service = match map {
-                    Map::SenderLogin => Service::Line,
-                    Map::Mailbox | Map::Alias | Map::Quota => Service::Smtp,
-                };
-                let request = AuthRequest::lookup(user.clone(), Origin::local(service));
-                Lookup::Ask(Query { map, address: user }, request)
+                let query = Query { map, address: user };
+                let request = query.request();
+                Lookup::Ask(query, request)
             }
             _ => Lookup::Known(Value::NotFound),
         }
@@ -121,9 +128,32 @@ impl Tables {
 }
 
 impl Query {
-    /// The value that a verdict stands for.
+    /// The question for the gateway.
+    fn request(&self) -> AuthRequest {
+        // Who may send need not take mail now.
+        let service = match self.map {
+            Map::SenderLogin => Service::Line,
+            Map::Mailbox | Map::Alias | Map::Quota => Service::Smtp,
+        };
+        AuthRequest::lookup(self.address.clone(), Origin::local(service))
+    }
+
+    /// What comes of the gateway's answer.
     #[must_use]
-    pub fn value(&self, verdict: &Result<Verdict, Unavailable>) -> Value {
+    pub fn answered(&self, verdict: &Result<Verdict, Unavailable>) -> Told {
+        if let Ok(Verdict::Rejected(rejection)) = verdict
+            && let RejectionKind::UnknownUser | RejectionKind::NotVerified = rejection.kind
+            && let Some(address) = without_extension(&self.address)
+        {
+            let plain = Self { map: self.map, address };
+            let request = plain.request();
+            return Told::Ask(plain, request);
+        }
+        Told::Value(self.value(verdict))
+    }
+
+    /// The value that a verdict stands for.
+    fn value(&self, verdict: &Result<Verdict, Unavailable>) -> Value {
         match verdict {
             Ok(Verdict::Accepted(account)) => self.of(account),
             Ok(Verdict::Rejected(rejection)) => match rejection.kind {

@@ -81,7 +81,7 @@ fn domains(settings: &Settings) -> Domains {
         drop_prefix: settings.drop.drop_prefix,
         hash_spool: settings.drop.hash_spool,
         drop_roots: settings.drop.drop_roots.clone(),
-        utf8: settings.authent.utf8,
+        utf8: settings.module.utf8,
     }
 }
 
@@ -160,8 +160,7 @@ pub(crate) fn lock_policy(settings: &Settings) -> LockPolicy {
     }
 }
 
-/// How many connections a service takes, and how many of them from one client.
-pub(crate) fn limits(settings: &Settings, connections: usize) -> Limits {
+fn limits(settings: &Settings, connections: usize) -> Limits {
     let per_client = match settings.server.max_connections_per_ip {
         0 => usize::MAX,
         limit => limit,

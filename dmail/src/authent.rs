@@ -12,7 +12,7 @@ use dmail_core::{
 use crate::cli::{AskVerb, AuthentArgs, AuthentVerb, OriginArgs};
 use crate::failure::Failure;
 use crate::source::Source;
-use crate::{assemble, configuration, logging, password, serve, transfer};
+use crate::{assemble, configuration, logging, password, serve, terminal, transfer};
 
 /// Asks, prints the reply, and ends with 0 for `+OK`, 1 for `-ERR` and 75
 /// (EX_TEMPFAIL) for `-DEAD`.
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
         };
         let mut out = Vec::new();
         lines.iter().for_each(|line| line.write(&mut out));
-        print!("{}", String::from_utf8_lossy(&out));
+        terminal::write(&out)?;
         Ok(code)
     })
 }

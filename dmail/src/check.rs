@@ -6,7 +6,7 @@ use dmail_core::config::{self, Diagnostic};
 
 use crate::cli::{CheckArgs, SettingsArgs};
 use crate::failure::Failure;
-use crate::{configuration, source};
+use crate::{configuration, source, terminal};
 
 /// Prints all that is wrong with a configuration; exit code 0 if it can be used.
 pub(crate) fn config(arguments: &CheckArgs) -> Result<ExitCode, Failure> {
@@ -19,19 +19,20 @@ pub(crate) fn config(arguments: &CheckArgs) -> Result<ExitCode, Failure> {
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(Failure::Configuration(path));
     }
-    println!("{}: good", path.display());
+    terminal::say(format_args!("{}: good", path.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the manual of all settings, or of one.
 pub(crate) fn settings(arguments: &SettingsArgs) -> Result<ExitCode, Failure> {
-    match &arguments.name {
-        Some(name) => match config::DMAIL_CONF.row(name) {
-            Some(row) => print!("{}", config::entry(row)),
-            None => return Err(Failure::Usage(format!("there is no setting {name}"))),
-        },
-        None if arguments.markdown => print!("{}", config::manual_markdown(&config::DMAIL_CONF)),
-        None => print!("{}", config::manual(&config::DMAIL_CONF)),
-    }
+    let text = match &arguments.name {
+        Some(name) => {
+            let missing = || Failure::Usage(format!("there is no setting {name}"));
+            config::entry(config::DMAIL_CONF.row(name).ok_or_else(missing)?)
+        }
+        None if arguments.markdown => config::manual_markdown(&config::DMAIL_CONF),
+        None => config::manual(&config::DMAIL_CONF),
+    };
+    terminal::write(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use dmail_core::config::{self, Diagnostic, Loaded, Settings};
 
 use crate::cli::DEFAULT_CONFIG;
 use crate::failure::Failure;
+use crate::terminal;
 
 /// What `start` makes, beside the working folder.
 const HOME_CONFIG: &str = "dmail-home/dmail.conf";
@@ -38,5 +39,5 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
 /// Shows what is wrong with a file to whoever sits at the terminal.
 pub(crate) fn print(diagnostics: &[Diagnostic]) {
     let colour = std::io::stderr().is_terminal();
-    eprintln!("{}", config::render_all(diagnostics, colour));
+    terminal::complain(config::render_all(diagnostics, colour));
 }

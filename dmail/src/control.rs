@@ -11,7 +11,7 @@ use dmail_dialects::policy::Policy;
 use crate::cli::Role;
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::{policy, throttle};
+use crate::{policy, terminal, throttle};
 
 /// The sockets that may be in a `work_path`: servers that run alone have their
 /// own.
@@ -61,13 +61,13 @@ pub(crate) fn show(settings: &Settings, words: &[&str]) -> Result<ExitCode, Fail
     let mut code = ExitCode::SUCCESS;
     for (path, reply) in replies {
         if several {
-            println!("{}:", path.display());
+            terminal::say(format_args!("{}:", path.display()))?;
         }
-        reply.data.iter().for_each(|line| println!("{line}"));
+        reply.data.iter().try_for_each(terminal::say)?;
         match reply.result {
-            Ok(text) => println!("{text}"),
+            Ok(text) => terminal::say(text)?,
             Err(text) => {
-                eprintln!("dmail: {text}");
+                terminal::complain(format_args!("dmail: {text}"));
                 code = ExitCode::FAILURE;
             }
         }

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dmail_core::{AuthRequest, Authenticator, DropPath, Trace, Verdict};
 
 use crate::cli::ExplainArgs;
 use crate::failure::Failure;
 use crate::source::Source;
-use crate::{assemble, authent, configuration, logging, password, serve};
+use crate::{assemble, authent, configuration, logging, password, serve, terminal};
 
 /// Asks once, and prints what each layer did and when.
 pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
@@ -34,17 +34,22 @@ pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
         source.shutdown().await;
 
         let verb = if arguments.check { "check" } else { "lookup" };
-        println!("{verb} {} for {}, by {}", request.user, origin.service, path.display());
+        let (user, service, path) = (&request.user, origin.service, path.display());
+        terminal::say(format_args!("{verb} {user} for {service}, by {path}"))?;
         for step in trace.steps() {
-            println!("{:>10.3} ms  {:<10} {}", step.at.as_secs_f64() * 1e3, step.layer, step.text);
+            terminal::say(line(step.at, step.layer, &step.text))?;
         }
-        println!("{:>10.3} ms  {:<10} {}", took.as_secs_f64() * 1e3, "verdict", describe(&verdict));
+        terminal::say(line(took, "verdict", &describe(&verdict)))?;
         Ok(match verdict {
             Ok(Verdict::Accepted(_)) => ExitCode::SUCCESS,
             Ok(Verdict::Rejected(_)) => ExitCode::FAILURE,
             Err(_) => ExitCode::from(75),
         })
     })
+}
+
+fn line(at: Duration, layer: &str, text: &str) -> String {
+    format!("{:>10.3} ms  {layer:<10} {text}", at.as_secs_f64() * 1e3)
 }
 
 fn describe(verdict: &Result<Verdict, dmail_core::Unavailable>) -> String {

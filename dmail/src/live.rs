@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
-    Verdict,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
+    Unavailable, Verdict,
 };
 
 use crate::failure::Failure;
@@ -59,8 +59,8 @@ impl Running {
     /// Whether both have the same users, as far as the settings can tell.
     fn has_base_of(&self, other: &Self) -> bool {
         let base = |running: &'_ Self| {
-            let Settings { authent, nwauth, .. } = &running.settings;
-            let process = authent.process.clone();
+            let Settings { authent, module, nwauth, .. } = &running.settings;
+            let process = module.process.clone();
             (authent.method, process, authent.ini.clone(), nwauth.path.clone())
         };
         base(self) == base(other)
@@ -109,6 +109,7 @@ impl Live {
         // What the servers were built from needs a restart.
         let settings = Settings {
             authent: fresh.authent,
+            module: fresh.module,
             cache: fresh.cache,
             access: fresh.access,
             throttle: fresh.throttle,
@@ -177,6 +178,10 @@ impl Authenticator for Live {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.running().gateway.forget_users(mask)
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.with_gateway(Authenticator::proofs)
     }
 
     fn sees_address(&self) -> bool {

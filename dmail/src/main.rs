@@ -4,9 +4,6 @@
 //! name that it is called by (`nwauth`, `ldapauth` …). There is no logic here: it reads the
 //! configuration, builds, runs and drains.
 
-// These programs talk to their user on standard output.
-#![allow(clippy::print_stdout)]
-
 mod assemble;
 mod authent;
 mod check;
@@ -29,6 +26,7 @@ mod serve;
 mod source;
 mod start;
 mod tcpauthsvr;
+mod terminal;
 mod throttle;
 mod transfer;
 mod unixauth;
@@ -56,7 +54,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("dmail: {failure}");
+            terminal::complain(format_args!("dmail: {failure}"));
             failure.exit_code()
         }
     }

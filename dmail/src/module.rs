@@ -10,7 +10,7 @@
 //! The program nwauth has more options; its own file has what differs.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use dmail_core::{Action, Authenticator, Secret};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
-use crate::{password, serve, source};
+use crate::{password, serve, source, terminal};
 
 /// The word in place of a password that has it read from standard input.
 const FROM_INPUT: &[u8] = b"-";
@@ -51,11 +51,11 @@ pub(crate) fn run(kind: &'static SourceKind, words: Vec<OsString>) -> Result<Exi
     let invocation = parse(text(words)?).map_err(usage)?;
     match &invocation.command {
         Some(Command::Help) => {
-            println!("{}", self::usage(kind));
+            terminal::say(self::usage(kind))?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Version) => {
-            println!("{}", version(kind.program));
+            terminal::say(version(kind.program))?;
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
@@ -111,7 +111,7 @@ pub(crate) async fn perform(
     let mut reply = Vec::new();
     helper::answer(request(command)?, &*base, manners, &mut reply).await;
     base.close().await;
-    std::io::stdout().write_all(&reply).map_err(Failure::other("standard output"))?;
+    terminal::write(&reply)?;
     let last = reply.split(|byte| *byte == b'\n').rev().find(|line| !line.is_empty());
     Ok(match last {
         Some(line) if line.starts_with(b"+OK") => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ use dmail_backends::nwauth::{MaintenanceError, NwAuth};
 use dmail_core::Authenticator;
 
 use crate::failure::Failure;
-use crate::{module, serve};
+use crate::{module, serve, terminal};
 
 /// Runs the program with the words behind its name.
 pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
@@ -30,7 +30,7 @@ async fn perform(invocation: Invocation) -> Result<ExitCode, Failure> {
         .map_err(Failure::other("cannot open the NWAuth user base"))?;
     let maintained = |done: Result<String, MaintenanceError>| {
         let text = done.map_err(Failure::other("not done"))?;
-        println!("{text}");
+        terminal::say(text)?;
         Ok(ExitCode::SUCCESS)
     };
     match &invocation.task {

@@ -8,8 +8,8 @@ use dmail_authent::line::Quoting;
 use dmail_authent::pool::{Pool, PoolConfig};
 use dmail_backends::nwauth::NwAuthConfig;
 use dmail_backends::{SourceKind, SourceSettings};
-use dmail_core::Authenticator;
-use dmail_core::config::{AuthentMethod, Diagnostic, Settings};
+use dmail_core::config::{AuthentMethod, Diagnostic, ModuleSettings, Settings};
+use dmail_core::{Authenticator, Domain};
 
 use crate::configuration;
 use crate::failure::Failure;
@@ -22,11 +22,24 @@ impl Source {
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Failure> {
         let method = settings.authent.method;
         if method == AuthentMethod::External {
-            return Ok(Self(Arc::new(Pool::start(pool_config(settings)?))));
+            let vdomains = settings.domains.vdomains.iter().map(|vdomain| &vdomain.domain);
+            let domains = settings.domains.host_domains.iter().chain(vdomains);
+            return Self::module(&settings.module, domains);
         }
         let kind = kind(method)?;
         let opened = (kind.open)(&source_settings(kind, settings)?).await;
         Ok(Self(opened.map_err(Failure::other("cannot open the user base"))?))
+    }
+
+    /// Starts the module that these settings name. It may append one of
+    /// `domains` to a name, or leave it off. Must be called within the runtime.
+    pub(crate) fn module<'a>(
+        module: &ModuleSettings,
+        domains: impl IntoIterator<Item = &'a Domain>,
+    ) -> Result<Self, Failure> {
+        let domains = domains.into_iter().cloned().collect();
+        let config = PoolConfig { domains, ..pool_config(module)? };
+        Ok(Self(Arc::new(Pool::start(config))))
     }
 
     /// A base that is open already.
@@ -94,25 +107,20 @@ fn source_settings(kind: &SourceKind, settings: &Settings) -> Result<SourceSetti
     })
 }
 
-fn pool_config(settings: &Settings) -> Result<PoolConfig, Failure> {
-    let authent = &settings.authent;
-    let missing = || Failure::Other("authent_method external needs authent_process".into());
-    let command = authent.process.as_ref().ok_or_else(missing)?;
+fn pool_config(module: &ModuleSettings) -> Result<PoolConfig, Failure> {
+    let missing = || Failure::Other("there is no module: authent_process is not set".into());
+    let command = module.process.as_ref().ok_or_else(missing)?;
     let program = command.program.clone().into_os_string();
     let arguments = command.arguments.iter().map(OsString::from);
-    let domains = settings.domains.host_domains.iter().cloned();
-    let vdomains = settings.domains.vdomains.iter().map(|vdomain| vdomain.domain.clone());
-    let quoting = Quoting { utf8: authent.utf8, percent: authent.quote };
     Ok(PoolConfig {
         launcher: launcher()?,
-        number: authent.number,
-        timeout: authent.timeout,
-        queue_length: authent.queue,
-        queue_age: authent.queue_age,
-        max_reply: authent.reply_max,
-        quoting,
-        send_address: authent.send_ip,
-        domains: domains.chain(vdomains).collect(),
+        number: module.number,
+        timeout: module.timeout,
+        queue_length: module.queue,
+        queue_age: module.queue_age,
+        max_reply: module.reply_max,
+        quoting: Quoting { utf8: module.utf8, percent: module.quote },
+        send_address: module.send_ip,
         ..PoolConfig::new([program].into_iter().chain(arguments))
     })
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::home::{self, DEMO, Home};
 use crate::serve::{self, Listeners};
 use crate::source::Source;
-use crate::{assemble, configuration, logging};
+use crate::{assemble, configuration, logging, terminal};
 
 /// Makes the home folder if need be, and serves it.
 pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
@@ -29,7 +29,11 @@ pub(crate) fn run(arguments: &StartArgs) -> Result<ExitCode, Failure> {
         // A busy port is found before anything is made or asked.
         let listeners = Listeners::open(&settings, None).map_err(offer_ports)?;
         let greeting = prepare(home, &settings, &listeners).await?;
-        serve::serve(&home_config, &settings, listeners, None, || print!("{greeting}")).await
+        serve::serve(&home_config, &settings, listeners, None, || {
+            // The server is there, whether anybody reads this or not.
+            let _ = terminal::write(greeting.as_bytes());
+        })
+        .await
     })
 }
 

@@ -13,8 +13,6 @@ use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 
 use dmail_authent::cache::CacheConfig;
-use dmail_authent::line::Quoting;
-use dmail_authent::pool::{Pool, PoolConfig};
 use dmail_authent::unmapped::Unmapped;
 use dmail_backends::SourceSettings;
 use dmail_backends::nwauth::NwAuthConfig;
@@ -27,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::failure::Failure;
 use crate::listen::{self, Listener};
 use crate::source::{self, Source};
-use crate::{configuration, logging, serve};
+use crate::{configuration, logging, serve, terminal};
 
 /// Where the original keeps its configuration.
 const DEFAULT_CONFIG: &str = "/etc/tcpauthsvr.conf";
@@ -40,12 +38,12 @@ const USAGE: &str = "usage: tcpauthsvr [-config FILE] [-check]
 /// Runs the program with the words behind its name.
 pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     let Some(invocation) = Invocation::parse(words)? else {
-        println!("{USAGE}");
+        terminal::say(USAGE)?;
         return Ok(ExitCode::SUCCESS);
     };
     let settings = read(&invocation.file)?;
     if invocation.check_only {
-        println!("{}: good", invocation.file.display());
+        terminal::say(format_args!("{}: good", invocation.file.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     serve::prepare_process();
@@ -89,14 +87,14 @@ fn read(file: &Path) -> Result<DaemonSettings, Failure> {
     let loaded = settings::load_daemon(&full);
     let mut diagnostics = loaded.diagnostics;
     if let Some(settings) = &loaded.settings
-        && let Some(words) = &settings.module.source
+        && let Some(words) = &settings.base.source
         && let Ok(kind) = kind(words)
         && let Some(source) = kind.file
     {
         diagnostics.extend((source.check)(&source_file(settings, words)));
     }
     if let Some(settings) = &loaded.settings
-        && let Some(peers) = &settings.module.peers
+        && let Some(peers) = &settings.base.peers
     {
         diagnostics.extend(settings::check_client(peers));
     }
@@ -108,7 +106,7 @@ fn read(file: &Path) -> Result<DaemonSettings, Failure> {
     if diagnostics.iter().any(dmail_core::config::Diagnostic::is_error) {
         return Err(wrong());
     }
-    if let Some(words) = &settings.module.source {
+    if let Some(words) = &settings.base.source {
         kind(words)?;
     }
     Ok(settings)
@@ -177,8 +175,8 @@ impl Sockets {
 }
 
 async fn open_source(settings: &DaemonSettings) -> Result<Source, Failure> {
-    match (&settings.module.process, &settings.module.source) {
-        (Some(_), _) => Ok(Source::of(Arc::new(Pool::start(pool(settings)?)))),
+    match (&settings.module.process, &settings.base.source) {
+        (Some(_), _) => Source::module(&settings.module, &settings.base.domains),
         (None, Some(words)) => {
             let kind = kind(words)?;
             let opened = (kind.open)(&source_settings(settings, words)?).await;
@@ -186,25 +184,6 @@ async fn open_source(settings: &DaemonSettings) -> Result<Source, Failure> {
         }
         (None, None) => Err(Failure::Other("there is neither authent_process nor source".into())),
     }
-}
-
-fn pool(settings: &DaemonSettings) -> Result<PoolConfig, Failure> {
-    let module = &settings.module;
-    let missing = || Failure::Other("there is no authent_process".into());
-    let command = module.process.as_ref().ok_or_else(missing)?;
-    let program = command.program.clone().into_os_string();
-    let arguments = command.arguments.iter().map(OsString::from);
-    Ok(PoolConfig {
-        launcher: source::launcher()?,
-        number: module.number,
-        timeout: module.timeout,
-        queue_length: module.queue,
-        queue_age: module.timeout,
-        quoting: Quoting { utf8: module.utf8, percent: module.quote },
-        send_address: module.send_ip,
-        domains: module.domains.iter().cloned().collect(),
-        ..PoolConfig::new([program].into_iter().chain(arguments))
-    })
 }
 
 fn kind(words: &SourceWords) -> Result<&'static dmail_backends::SourceKind, Failure> {
@@ -268,7 +247,7 @@ impl Peers {
         gateway: &Arc<Unmapped>,
         server: &Arc<Server>,
     ) -> Result<Option<Self>, Failure> {
-        let Some(file) = &settings.module.peers else { return Ok(None) };
+        let Some(file) = &settings.base.peers else { return Ok(None) };
         let (mut config, _) =
             settings::load_client(file).map_err(Failure::other("cannot use peers"))?;
         config.peer = true;

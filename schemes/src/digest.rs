@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::SchemeError;
 
 /// Written with padding; read with or without.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

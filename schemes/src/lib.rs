@@ -12,9 +12,13 @@
 //! | `$y$`, `$gy$`, `$7$` | yescrypt, gost-yescrypt, scrypt | libcrypt (two to three times the speed of the crate) |
 //! | `$1$`, `$2x$`, `_`, 13 characters | MD5-crypt, the buggy bcrypt, BSDi, DES | libcrypt |
 //! | `{SSHA}`, `{SHA256}`, `{SMD5}` … | digests, as LDAP writes them | the RustCrypto digests |
+//! | `{SCRAM-SHA-1}`, `{SCRAM-SHA-256}` | the keys of SCRAM, as Dovecot writes them | HMAC of the RustCrypto digests |
 //! | `{CRYPT}`, `{ARGON2}`, `{BLF-CRYPT}` … | one of the above behind a tag | as above |
 //! | `*`, `{PLAIN}`, `{CLEAR}`, `{CLEARTEXT}` | clear text (`*`: later NWAuth versions) | a comparison |
 //! | nothing, `*` or `{PLAIN}` with nothing behind it, or `!` | a locked account: no secret fits | – |
+//!
+//! [`salt`] and [`prove`] are the same for passwords that are shown without
+//! being told.
 //!
 //! Two rules hold for all of them. **Don't know is not no:** text that nobody
 //! here can judge, the old reversible NWAuth hash before all, is a
@@ -29,17 +33,20 @@ mod gentle;
 pub mod hasher;
 pub mod lane;
 mod libcrypt;
+mod proof;
 mod rehash;
+mod scram;
 mod sha_crypt;
 mod stored;
 mod yescrypt;
 
 use std::fmt;
 
-use dmail_core::Secret;
+use dmail_core::{ScramHash, Secret};
 use subtle::ConstantTimeEq;
 
 pub use error::SchemeError;
+pub use proof::{prove, salt};
 pub use rehash::{needs_rehash, recognise};
 use stored::Stored;
 
@@ -51,6 +58,12 @@ pub enum Scheme {
     Argon2id,
     /// `bcrypt`: cost 10. Refuses secrets of more than 71 bytes.
     Bcrypt,
+    /// `scram-sha-1`: the keys of SCRAM-SHA-1, 100,000 rounds. For clients that
+    /// know no other SCRAM.
+    ScramSha1,
+    /// `scram-sha-256`: the keys of SCRAM-SHA-256, 100,000 rounds. Clients can
+    /// log in without telling the password; all others tell it, as ever.
+    ScramSha256,
     /// `sha256-crypt`: 50,000 rounds.
     Sha256Crypt,
     /// `sha512-crypt`: 50,000 rounds.
@@ -67,9 +80,11 @@ pub enum Scheme {
 
 impl Scheme {
     /// All schemes, for settings and tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Argon2id,
         Self::Bcrypt,
+        Self::ScramSha1,
+        Self::ScramSha256,
         Self::Sha256Crypt,
         Self::Sha512Crypt,
         Self::Ssha,
@@ -90,6 +105,8 @@ impl Scheme {
         match self {
             Self::Argon2id => "argon2id",
             Self::Bcrypt => "bcrypt",
+            Self::ScramSha1 => "scram-sha-1",
+            Self::ScramSha256 => "scram-sha-256",
             Self::Sha256Crypt => "sha256-crypt",
             Self::Sha512Crypt => "sha512-crypt",
             Self::Ssha => "ssha",
@@ -122,6 +139,7 @@ pub fn verify(stored: &str, secret: &Secret) -> Result<bool, SchemeError> {
         Stored::Crypt(kind, text) => libcrypt::verify(kind, text, secret),
         Stored::Digest(kind, base64) => digest::verify(kind, base64, secret),
         Stored::Locked => Ok(false),
+        Stored::Scram(hash, text) => scram::verify(hash, text, secret),
         Stored::ShaCrypt(kind, text) => sha_crypt::verify(kind, text, secret),
     }
 }
@@ -136,6 +154,8 @@ pub fn hash(scheme: Scheme, secret: &Secret) -> Result<String, SchemeError> {
     match scheme {
         Scheme::Argon2id => argon::hash(secret),
         Scheme::Bcrypt => bcrypt::hash(secret),
+        Scheme::ScramSha1 => Ok(scram::hash(ScramHash::Sha1, secret)),
+        Scheme::ScramSha256 => Ok(scram::hash(ScramHash::Sha256, secret)),
         Scheme::Sha256Crypt => sha_crypt::hash(sha_crypt::Kind::Sha256, secret),
         Scheme::Sha512Crypt => sha_crypt::hash(sha_crypt::Kind::Sha512, secret),
         Scheme::Ssha => Ok(digest::hash(digest::Algorithm::Sha1, secret)),

@@ -9,11 +9,13 @@
 //! administrator chose that scheme), and to its own scheme at a higher cost. It
 //! never gives way to a weaker one, whatever is configured.
 
+use dmail_core::ScramHash;
+
 use super::digest;
 use super::libcrypt::Kind as CryptKind;
 use super::sha_crypt::Kind as ShaCryptKind;
 use super::stored::Stored;
-use super::{Scheme, SchemeError, argon, bcrypt, sha_crypt, yescrypt};
+use super::{Scheme, SchemeError, argon, bcrypt, scram, sha_crypt, yescrypt};
 
 /// Whether a password that is stored as `stored` and was just found right
 /// should be stored anew in `scheme`: it is in a weaker scheme or in another
@@ -58,6 +60,8 @@ impl Strength {
             Scheme::Ssha | Scheme::Ssha256 | Scheme::Ssha512 => Self::Fast,
             Scheme::Argon2id
             | Scheme::Bcrypt
+            | Scheme::ScramSha1
+            | Scheme::ScramSha256
             | Scheme::Sha256Crypt
             | Scheme::Sha512Crypt
             | Scheme::Yescrypt => Self::Slow,
@@ -87,6 +91,12 @@ impl Form {
             }
             Stored::Argon(_) => other(Strength::Slow),
             Stored::Bcrypt(text) => slow(Some(Scheme::Bcrypt), bcrypt::is_cheap(text)),
+            Stored::Scram(ScramHash::Sha1, text) => {
+                slow(Some(Scheme::ScramSha1), scram::is_cheap(text))
+            }
+            Stored::Scram(ScramHash::Sha256, text) => {
+                slow(Some(Scheme::ScramSha256), scram::is_cheap(text))
+            }
             Stored::ShaCrypt(kind, text) => {
                 let scheme = match kind {
                     ShaCryptKind::Sha256 => Scheme::Sha256Crypt,

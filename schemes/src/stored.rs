@@ -1,5 +1,7 @@
 //! Which scheme a stored text is in, judged by its prefix alone.
 
+use dmail_core::ScramHash;
+
 use super::SchemeError;
 use super::digest::{self, Algorithm};
 use super::libcrypt::Kind as CryptKind;
@@ -20,6 +22,8 @@ pub(super) enum Stored<'a> {
     Digest(digest::Kind, &'a str),
     /// No secret fits.
     Locked,
+    /// SCRAM keys.
+    Scram(ScramHash, &'a str),
     /// `$5$`, `$6$`.
     ShaCrypt(ShaCryptKind, &'a str),
 }
@@ -53,6 +57,8 @@ impl<'a> Stored<'a> {
             "SSHA256" => digest(Algorithm::Sha256, true),
             "SHA512" => digest(Algorithm::Sha512, false),
             "SSHA512" => digest(Algorithm::Sha512, true),
+            "SCRAM-SHA-1" => Ok(Self::Scram(ScramHash::Sha1, rest)),
+            "SCRAM-SHA-256" => Ok(Self::Scram(ScramHash::Sha256, rest)),
             "CRYPT" | "DES-CRYPT" | "MD5-CRYPT" | "SHA256-CRYPT" | "SHA512-CRYPT" | "BLF-CRYPT"
             | "ARGON2" | "ARGON2I" | "ARGON2ID" => Self::crypt_text(rest),
             _ if is_tag(tag) && !rest.is_empty() => {

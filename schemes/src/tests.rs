@@ -103,7 +103,8 @@ fn what_cannot_be_judged_is_an_error_and_never_a_wrong_password() {
         ("geheim", SchemeError::OldNwauth),
         ("{oops", SchemeError::OldNwauth),
         ("{OTP}abc", unknown("{OTP}")),
-        ("{SCRAM-SHA-256}abc", unknown("{SCRAM-SHA-256}")),
+        ("{SCRAM-SHA-512}abc", unknown("{SCRAM-SHA-512}")),
+        ("{SCRAM-SHA-256}abc", malformed("SCRAM-SHA-256")),
         // A tag of its own is no scheme, but may well be a password.
         ("{hunter2}", SchemeError::OldNwauth),
         ("{two words}x", SchemeError::OldNwauth),

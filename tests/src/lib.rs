@@ -29,4 +29,3 @@ pub mod secrets;
 pub mod server;
 pub mod site;
 pub mod wait;
-pub mod wire;

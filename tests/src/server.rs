@@ -15,7 +15,9 @@ use crate::program;
 #[derive(Debug)]
 pub struct Server {
     process: Process,
-    /// What was logged until it had started.
+    smtp: Vec<SocketAddr>,
+    pop: Vec<SocketAddr>,
+    /// What it had logged when it was ready.
     log: String,
 }
 
@@ -34,19 +36,21 @@ impl Server {
         let command = program::dmail(&["serve", "-c", &file.display().to_string()]);
         let mut process = Process::start(command, folder);
         process.until("the server has started", |_| read(log)[before..].contains(": started "));
-        Self { process, log: read(log)[before..].to_owned() }
+        let log = &read(log)[before..];
+        let (smtp, pop) = (addresses(log, "smtp"), addresses(log, "pop3"));
+        Self { process, smtp, pop, log: log.to_owned() }
     }
 
     /// Where the first SMTP service listens.
     #[must_use]
     pub fn smtp(&self) -> SocketAddr {
-        self.address_of("smtp")
+        self.smtp[0]
     }
 
     /// Where the first POP3 service listens.
     #[must_use]
     pub fn pop(&self) -> SocketAddr {
-        self.address_of("pop3")
+        self.pop[0]
     }
 
     /// The POP3 service at this address.
@@ -56,18 +60,17 @@ impl Server {
     /// If there is none.
     #[must_use]
     pub fn pop_on(&self, ip: IpAddr) -> SocketAddr {
-        let mut all = addresses(&self.log, "pop3").into_iter();
-        all.find(|address| address.ip() == ip).expect("a pop_port there")
+        *self.pop.iter().find(|address| address.ip() == ip).expect("a pop_port there")
     }
 
-    /// Where the first service or dialect of this name listens over TCP.
+    /// Where the first line `dialect NAME` that has a port listens.
     ///
     /// # Panics
     ///
     /// If there is none.
     #[must_use]
-    pub fn address_of(&self, service: &str) -> SocketAddr {
-        *addresses(&self.log, service).first().expect("it listens over TCP")
+    pub fn dialect(&self, name: &str) -> SocketAddr {
+        *addresses(&self.log, name).first().expect("a dialect on TCP")
     }
 
     /// A new SMTP connection, greeted and introduced.

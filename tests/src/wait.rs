@@ -32,6 +32,19 @@ pub async fn until_async(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The same for a condition that has to be asked for.
+///
+/// # Panics
+///
+/// If it does not within [`PATIENCE`]; `what` says what was expected.
+pub async fn until_answered(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// The processes whose parent is `pid`, with their state letter (`Z`: zombie).
 #[must_use]
 pub fn children_of(pid: u32) -> Vec<(u32, char)> {

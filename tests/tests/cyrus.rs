@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dmail_tests::dialect::Place;
 use dmail_tests::integration;
 use dmail_tests::machine;
 use dmail_tests::peer::postfix::{self, Postfix};
@@ -15,7 +16,6 @@ use dmail_tests::peer::slapd::{self, LdapOptions, Slapd};
 use dmail_tests::peer::{courier, cyrus, swaks};
 use dmail_tests::site::Site;
 use dmail_tests::wait;
-use dmail_tests::wire::Place;
 
 const YES: &str = "0: OK \"Success.\"\n";
 const NO: &str = "0: NO \"authentication failed\"\n";
@@ -139,7 +139,7 @@ fn one_connection_after_the_other_is_served_and_none_is_left_behind() {
 fn fields_may_come_in_any_pieces_and_as_many_as_the_client_knows() {
     let site = saslauthd(Site::module());
     let server = site.serve();
-    let place = Place::from(&*socket(&site));
+    let place = Place::Unix(socket(&site));
     let four: &[&[u8]] = &[b"bob", b"s3cret", b"smtp", b""];
     let five: &[&[u8]] = &[b"bob", b"s3cret", b"smtp", b"", b"192.0.2.7;4242"];
     let longest = vec![b'x'; 65_535];
@@ -154,26 +154,26 @@ fn fields_may_come_in_any_pieces_and_as_many_as_the_client_knows() {
         (&[&longest, &longest, &longest, &longest], "NO"),
     ];
     for (number, (fields, expected)) in rows.into_iter().enumerate() {
-        let mut wire = place.connect();
-        wire.send(cyrus::request(fields));
-        assert_eq!(cyrus::answer(&wire.rest()), expected, "row {number}");
+        let mut client = place.connect();
+        client.send(&cyrus::request(fields));
+        assert_eq!(cyrus::answer(&client.rest()), expected, "row {number}");
     }
     for fields in [four, five] {
-        let mut wire = place.connect();
+        let mut client = place.connect();
         // The answer to four fields may be there before the fifth has come.
-        let _ = cyrus::request(fields).iter().try_for_each(|byte| wire.try_send([*byte]));
-        assert_eq!(cyrus::answer(&wire.rest()), "OK");
+        let _ = cyrus::request(fields).iter().try_for_each(|byte| client.try_send(&[*byte]));
+        assert_eq!(cyrus::answer(&client.rest()), "OK");
     }
     // The end of the connection is no excuse for not answering.
-    let mut wire = place.connect();
-    wire.send(cyrus::request(four));
-    wire.finish().expect("a connection");
-    assert_eq!(cyrus::answer(&wire.rest()), "OK");
+    let mut client = place.connect();
+    client.send(&cyrus::request(four));
+    client.finish().expect("a connection");
+    assert_eq!(cyrus::answer(&client.rest()), "OK");
     // Half a request is none.
-    let mut wire = place.connect();
-    wire.send(&cyrus::request(four)[..9]);
-    wire.finish().expect("a connection");
-    assert_eq!(cyrus::answer(&wire.rest()), "");
+    let mut client = place.connect();
+    client.send(&cyrus::request(four)[..9]);
+    client.finish().expect("a connection");
+    assert_eq!(cyrus::answer(&client.rest()), "");
     server.stop();
     let requests = site.requests();
     for line in ["check bob s3cret 192.0.2.7", "check bob wrong 2001:db8::7", "check bob s3cret"] {

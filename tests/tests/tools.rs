@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use dmail_tests::program::{self, Said};
 use dmail_tests::site::Site;
@@ -75,6 +76,42 @@ fn the_manual_knows_every_setting() {
     }
     let unknown = program::run(program::dmail(&["settings", "no_such_setting"]), "");
     assert_eq!(unknown.code, Some(2));
+}
+
+#[test]
+fn whoever_has_seen_enough_is_not_a_failure() {
+    let site = Site::nwauth().user("alice", "secret");
+    let config = site.config().display().to_string();
+    let users = site.home().join("users").display().to_string();
+    let commands: &[&[&str]] = &[
+        &["settings"],
+        &["settings", "--markdown"],
+        &["settings", "smtp_port"],
+        &["--help"],
+        &["ldapauth", "-help"],
+        &["nwauth", "-path", &users, "version"],
+        &["tcpauthsvr", "-help"],
+        &["check-config", &config],
+        &["explain", "-c", &config, "alice"],
+        &["authent", "-c", &config, "lookup", "alice"],
+        &["nwauth", "-path", &users, "lookup", "alice"],
+    ];
+    for arguments in commands {
+        let mut command = program::dmail(arguments);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let output = command.output().expect("it runs");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*err), (Some(0), ""), "{arguments:?}");
+    }
+    // A full disk is a failure.
+    let mut command = program::dmail(&["settings"]);
+    command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there"));
+    let output = command.stderr(Stdio::piped()).output().expect("it runs");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err.starts_with("dmail: standard output: "), "{err}");
 }
 
 /// The layers that an explanation names, in its order.

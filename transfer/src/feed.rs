@@ -57,7 +57,7 @@ pub fn base(base: Arc<dyn Authenticator>) -> Feed {
     let (entries, feed) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let done = match base.records().is_some() {
-            true => walk(&*base, &entries).await,
+            true => walk(&*base, &entries, entry).await,
             false => look_up(&base, &entries).await,
         };
         if let Err(error) = done {
@@ -67,9 +67,11 @@ pub fn base(base: Arc<dyn Authenticator>) -> Feed {
     feed
 }
 
-async fn walk(
+/// Sends something of each record of a base, page by page.
+pub(crate) async fn walk<T>(
     base: &dyn Authenticator,
-    entries: &Sender<Result<Entry, TransferError>>,
+    to: &Sender<Result<T, TransferError>>,
+    of: impl Fn(UserRecord) -> T,
 ) -> Result<(), TransferError> {
     let records = base.records().ok_or(TransferError::NoRecords)?;
     let mut last: Option<Username> = None;
@@ -78,12 +80,15 @@ async fn walk(
         let Some(end) = page.last() else { return Ok(()) };
         last = Some(end.user.clone());
         for record in page {
-            let entry = Entry { line: 0, what: What::User(Box::new(record)), notes: Vec::new() };
-            if entries.send(Ok(entry)).await.is_err() {
+            if to.send(Ok(of(record))).await.is_err() {
                 return Ok(());
             }
         }
     }
+}
+
+fn entry(record: UserRecord) -> Entry {
+    Entry { line: 0, what: What::User(Box::new(record)), notes: Vec::new() }
 }
 
 /// A base that hands out no records is searched, and asked for each user.

@@ -6,7 +6,7 @@ use dmail_core::{Authenticator, Origin, Search, SearchOutcome, Service, Username
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::TransferError;
-use crate::feed::PAGE;
+use crate::feed::{self, PAGE};
 
 /// Users that one search asks for. A base of files reads all of them for each
 /// search, so it should not be asked too often.
@@ -20,7 +20,7 @@ pub(crate) fn of(base: Arc<dyn Authenticator>) -> Names {
     let (names, feed) = mpsc::channel(PAGE);
     tokio::spawn(async move {
         let done = match base.records().is_some() {
-            true => walk(&*base, &names).await,
+            true => feed::walk(&*base, &names, |record| record.user).await,
             false => search(&*base, &names).await,
         };
         if let Err(error) = done {
@@ -29,24 +29,6 @@ pub(crate) fn of(base: Arc<dyn Authenticator>) -> Names {
         }
     });
     feed
-}
-
-async fn walk(
-    base: &dyn Authenticator,
-    names: &Sender<Result<Username, TransferError>>,
-) -> Result<(), TransferError> {
-    let records = base.records().ok_or(TransferError::NoRecords)?;
-    let mut last: Option<Username> = None;
-    loop {
-        let page = records.page(last.as_ref(), PAGE).await?;
-        let Some(end) = page.last() else { return Ok(()) };
-        last = Some(end.user.clone());
-        for record in page {
-            if names.send(Ok(record.user)).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
 }
 
 async fn search(

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Purpose, Records, Rejection,
-    Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Purpose, Records,
+    Rejection, Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -68,8 +68,8 @@ impl Access {
     fn judge(&self, request: &AuthRequest, account: &Account) -> Result<(), Rejection> {
         let verdict = match (&request.purpose, request.origin.service) {
             (Purpose::Lookup, Service::Smtp | Service::Admin) => self.rules.mail(account),
-            (Purpose::Lookup, _) => return Ok(()),
-            (Purpose::Check(_), _) => self.admit(account, &request.origin),
+            (Purpose::Lookup | Purpose::Salt(_), _) => return Ok(()),
+            (Purpose::Check(_) | Purpose::Prove(_), _) => self.admit(account, &request.origin),
         };
         let is_admin = request.origin.service == Service::Admin;
         request.note("access", || match &verdict {
@@ -113,6 +113,10 @@ impl Authenticator for Access {
 
     fn watch(&self, watcher: std::sync::Weak<dyn Watcher>) {
         self.next.watch(watcher);
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
     }
 
     fn records(&self) -> Option<&dyn Records> {

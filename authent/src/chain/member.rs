@@ -124,17 +124,23 @@ impl Member {
     pub(super) fn answers(&self, request: &AuthRequest) -> bool {
         let name = request.user.as_str();
         match (&self.role, &request.purpose) {
-            (Role::Answer | Role::Verify, Purpose::Check(_)) => includes(&self.verbs.check, name),
             (Role::Answer, Purpose::Lookup) => includes(&self.verbs.lookup, name),
+            (_, Purpose::Lookup) => false,
+            (Role::Answer | Role::Verify, _) => includes(&self.verbs.check, name),
             _ => false,
         }
+    }
+
+    /// Whether it says of anybody that a password is right.
+    pub(super) fn checks(&self) -> bool {
+        matches!(self.role, Role::Answer | Role::Verify) && self.verbs.check.is_some()
     }
 
     /// Whether it is asked about this user and verb at all, whatever for.
     pub(super) fn is_asked(&self, request: &AuthRequest) -> bool {
         let verb = match &request.purpose {
-            Purpose::Check(_) => &self.verbs.check,
             Purpose::Lookup => &self.verbs.lookup,
+            _ => &self.verbs.check,
         };
         includes(verb, request.user.as_str())
     }
@@ -163,7 +169,10 @@ impl Member {
             (Disabled | NotAllowed | OnHold | Throttled, _) => {
                 Heard::Rejected { rejection, sure: true }
             }
-            (NotVerified | BadInput, Purpose::Check(_)) => {
+            (NotVerified | BadInput, _) => self.wrong_or_unknown(request, rejection).await,
+            // It knows passwords only. If it has the user, nobody else may let
+            // him in with older keys.
+            (RejectionKind::Unsupported, Purpose::Prove(_) | Purpose::Salt(_)) => {
                 self.wrong_or_unknown(request, rejection).await
             }
             (RejectionKind::Unsupported, _) => Heard::Unavailable(self.unsupported(request)),
@@ -204,8 +213,8 @@ impl Member {
 
     fn unsupported(&self, request: &AuthRequest) -> Unavailable {
         let verb = match &request.purpose {
-            Purpose::Check(_) => "check",
             Purpose::Lookup => "lookup",
+            _ => "check",
         };
         let detail = format!(
             "{} does not answer {verb}; do_{verb} false keeps such questions away from it",

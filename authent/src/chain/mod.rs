@@ -33,8 +33,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Rejection, RejectionKind,
-    Search, SearchOutcome, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Rejection,
+    RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Verdict, Watcher,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -66,7 +66,9 @@ impl Chain {
     #[must_use]
     pub fn new(members: Vec<Member>) -> Self {
         let members: Vec<Arc<Member>> = members.into_iter().map(Arc::new).collect();
-        let turns = Arc::new(Turns::default());
+        // As long as one of them may take over one answer.
+        let patience = members.iter().map(|member| member.timeout).max().unwrap_or_default();
+        let turns = Arc::new(Turns::new(patience));
         let as_source = |member: &Arc<Member>| Arc::clone(member) as Arc<dyn Authenticator>;
         let shadow = |member: &Arc<Member>| {
             let is_shadow = member.role == Role::Shadow;
@@ -106,11 +108,13 @@ impl Chain {
                 .note("chain", || format!("{}: {}", member.name, heard.describe(&member.policy)));
             let denies = matches!(heard, Heard::Unknown);
             let is_no = matches!(heard, Heard::Rejected { .. });
-            if denies && is_check(request) {
+            let is_salt = matches!(request.purpose, Purpose::Salt(_));
+            if denies && request.purpose.is_login() {
                 self.paces[index].remember(asked.elapsed());
             }
             if walk.hear(index, heard, &member.policy) == After::Stop {
-                if is_no && is_check(request) {
+                // A salt, too: one that is made up took the whole way.
+                if is_no && request.purpose.is_login() || is_salt {
                     self.keep_pace(request, index + 1).await;
                 }
                 break;
@@ -200,8 +204,9 @@ impl Chain {
         else {
             return;
         };
-        // Who was not asked, or did not answer, gets nobody.
-        if is_check(request) && walk.is_unknown_to(target) {
+        // Who was not asked, or did not answer, gets nobody. Without the password
+        // itself nobody can be moved.
+        if matches!(request.purpose, Purpose::Check(_)) && walk.is_unknown_to(target) {
             let went = migration.arrive(arrival).await;
             request.note("chain", || went);
         }
@@ -219,6 +224,9 @@ impl Chain {
     }
 
     async fn decide(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        if matches!(request.purpose, Purpose::Salt(_)) {
+            return verdict(self.walk(request).await.decision().clone().heard, request);
+        }
         let seen = self.turns.changes(&request.user);
         let walk = self.walk(request).await;
         let Decision { heard, by } = walk.decision().clone();
@@ -249,12 +257,17 @@ impl Authenticator for Chain {
             return Ok(Verdict::Rejected(Rejection::not_verified(&request.user)));
         }
         let verdict = self.decide(request).await?;
-        self.shadow(request, &verdict);
+        if request.purpose.is_repeatable() {
+            self.shadow(request, &verdict);
+        }
         Ok(verdict)
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
-        let _turn = self.turns.change(&change.user).await;
+        let Some(_turn) = self.turns.change(&change.user).await else {
+            let detail = "another change of this user takes too long, so this one was not begun";
+            return Err(Unavailable::new(UnavailableKind::Overloaded, detail));
+        };
         changing::change(&self.members, change).await
     }
 
@@ -280,6 +293,12 @@ impl Authenticator for Chain {
         self.members.iter().any(|member| member.sees_address())
     }
 
+    /// Whatever one of those can judge that check passwords.
+    fn proofs(&self) -> Proofs {
+        let checking = self.members.iter().filter(|member| member.checks());
+        checking.fold(Proofs::default(), |all, member| all.or(member.source.proofs()))
+    }
+
     /// All at once, for each may wait for its children.
     async fn close(&self) {
         let mut closing = JoinSet::new();
@@ -289,10 +308,6 @@ impl Authenticator for Chain {
         }
         closing.join_all().await;
     }
-}
-
-fn is_check(request: &AuthRequest) -> bool {
-    matches!(request.purpose, Purpose::Check(_))
 }
 
 /// The chain's answer.
@@ -309,8 +324,8 @@ fn verdict(heard: Heard, request: &AuthRequest) -> Result<Verdict, Unavailable> 
 fn unknown(request: &AuthRequest) -> Rejection {
     let user = &request.user;
     let text = match &request.purpose {
-        Purpose::Check(_) => Rejection::not_verified(user).text,
         Purpose::Lookup => Rejection::unknown_user(user).text,
+        _ => Rejection::not_verified(user).text,
     };
     Rejection::new(RejectionKind::UnknownUser, text)
 }

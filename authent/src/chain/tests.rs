@@ -4,3 +4,4 @@ mod asking;
 mod base;
 mod changing;
 mod moving;
+mod proving;

@@ -6,9 +6,11 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use dmail_core::Username;
 use tokio::sync::MutexGuard;
+use tokio::time::timeout;
 
 /// Users share these by hash.
 const SHARDS: usize = 256;
@@ -16,6 +18,8 @@ const SHARDS: usize = 256;
 /// Whose turn it is with the record of a user.
 #[derive(Debug)]
 pub struct Turns {
+    /// How long anybody waits for a turn.
+    patience: Duration,
     shards: Box<[Shard]>,
     spread: RandomState,
     /// Users who are being moved, in lower case: the new source has their
@@ -41,17 +45,18 @@ pub struct Turn<'a> {
 #[derive(Debug)]
 pub(super) struct Arriving<'a>(&'a Turns, Username);
 
-impl Default for Turns {
-    fn default() -> Self {
+impl Turns {
+    /// Turns for which nobody waits longer than `patience`.
+    #[must_use]
+    pub fn new(patience: Duration) -> Self {
         Self {
+            patience,
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             spread: RandomState::new(),
             arriving: Mutex::default(),
         }
     }
-}
 
-impl Turns {
     /// How many changes of this user (or of one who shares the counter) began
     /// or ended so far.
     #[must_use]
@@ -59,19 +64,20 @@ impl Turns {
         self.shard(user).changes.load(Ordering::SeqCst)
     }
 
-    /// Waits for the turn to change this user; it counts as one change.
-    pub async fn change(&self, user: &Username) -> Turn<'_> {
+    /// Waits for the turn to change this user; it counts as one change. `None`
+    /// if others take too long.
+    pub async fn change(&self, user: &Username) -> Option<Turn<'_>> {
         let shard = self.shard(user);
-        let turn = Turn { shard, _turn: shard.turn.lock().await };
+        let turn = self.turn(shard).await?;
         shard.changes.fetch_add(1, Ordering::SeqCst);
-        turn
+        Some(Turn { shard, _turn: turn })
     }
 
     /// Waits for the turn to move this user; `None` if he was changed since
-    /// there were `seen` changes.
+    /// there were `seen` changes, or if others take too long.
     pub(super) async fn unchanged(&self, user: &Username, seen: u64) -> Option<MutexGuard<'_, ()>> {
         let shard = self.shard(user);
-        let turn = shard.turn.lock().await;
+        let turn = self.turn(shard).await?;
         (shard.changes.load(Ordering::SeqCst) == seen).then_some(turn)
     }
 
@@ -87,6 +93,10 @@ impl Turns {
     pub fn is_arriving(&self, user: &Username) -> bool {
         let arriving = self.set();
         !arriving.is_empty() && arriving.contains(&user.to_lowercase())
+    }
+
+    async fn turn<'a>(&self, shard: &'a Shard) -> Option<MutexGuard<'a, ()>> {
+        timeout(self.patience, shard.turn.lock()).await.ok()
     }
 
     fn shard(&self, user: &Username) -> &Shard {
@@ -116,11 +126,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_true_before_a_change_moves_nobody() {
-        let turns = Turns::default();
+        let turns = Turns::new(Duration::from_secs(60));
         let (bob, spelled) = (name("bob"), name("Bob"));
         let seen = turns.changes(&bob);
         assert!(turns.unchanged(&bob, seen).await.is_some());
-        let change = turns.change(&spelled).await;
+        let change = turns.change(&spelled).await.expect("nobody else is there");
         let during = turns.changes(&bob);
         drop(change);
         assert!(turns.unchanged(&bob, seen).await.is_none(), "asked before the change");
@@ -130,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_user_arrives_once_and_whatever_the_spelling() {
-        let turns = Turns::default();
+        let turns = Turns::new(Duration::ZERO);
         let arriving = turns.arrive(&name("Bob"));
         assert!(turns.is_arriving(&name("bOB")) && !turns.is_arriving(&name("ann")));
         drop(arriving);

@@ -27,6 +27,10 @@ impl Authenticator for Pool {
             Purpose::Lookup => {
                 (Request::Lookup { user: request.user.clone() }, RejectionKind::UnknownUser)
             }
+            // The protocol has no word for it.
+            Purpose::Prove(_) | Purpose::Salt(_) => {
+                return Ok(Verdict::Rejected(Rejection::unsupported()));
+            }
         };
         let answer = self.ask(&line, DATA_LINES, |reply, _| match reply.status {
             Status::Ok => accept(&reply, &request.user, config),

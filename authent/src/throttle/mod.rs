@@ -47,9 +47,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dmail_core::bounded::Table;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Rejection,
-    RejectionKind, Search, SearchOutcome, Secret, Unavailable, UnavailableKind, Username, Verdict,
-    Watcher,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Records, Rejection,
+    RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use ipnet::IpNet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -118,7 +117,7 @@ impl Throttle {
         }
     }
 
-    async fn check(&self, request: &AuthRequest, secret: &Secret) -> Result<Verdict, Unavailable> {
+    async fn login(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         let start = Instant::now();
         let user = &request.user;
         let places = self.config.places(request.origin.client);
@@ -131,13 +130,13 @@ impl Throttle {
                 Ok(Verdict::Accepted(_)) => inside.note_login(start),
                 Ok(Verdict::Rejected(_)) => {
                     drop(inside);
-                    self.conclude_wrong_in_known(request, start, secret, &place, &places).await;
+                    self.conclude_wrong_in_known(request, start, &place, &places).await;
                 }
                 Err(_) => {}
             }
             return verdict;
         }
-        let tag = self.tag(user, secret);
+        let tag = self.tag(request);
         let reservation = match self.reserve(user, &places, tag, start).await {
             Ok(reservation) => reservation,
             Err(Refused::Undecided) => {
@@ -166,7 +165,7 @@ impl Throttle {
     }
 
     /// The same from memory alone. What memory does not accept is no guess yet.
-    fn recall_check(&self, request: &AuthRequest, secret: &Secret) -> Option<Arc<Account>> {
+    fn recall_check(&self, request: &AuthRequest) -> Option<Arc<Account>> {
         let start = Instant::now();
         let user = &request.user;
         let places = self.config.places(request.origin.client);
@@ -177,7 +176,7 @@ impl Throttle {
             inside.note_login(start);
             return Some(account);
         }
-        let reservation = Reservation::make(self, user, &places, self.tag(user, secret)).ok()?;
+        let reservation = Reservation::make(self, user, &places, self.tag(request)).ok()?;
         let account = self.next.recall(request);
         if account.is_some() {
             reservation.settle(Answer::Right);
@@ -210,11 +209,10 @@ impl Throttle {
         &self,
         request: &AuthRequest,
         start: Instant,
-        secret: &Secret,
         place: &Place,
         places: &Places,
     ) {
-        let tag = self.tag(&request.user, secret);
+        let tag = self.tag(request);
         let reservation = Reservation::make_in_known(self, &request.user, places, tag);
         if reservation.is_new() {
             self.strike(place);
@@ -225,11 +223,18 @@ impl Throttle {
 
     /// Whether nothing is counted for the client.
     fn excepts(&self, request: &AuthRequest) -> bool {
-        request.origin.client.is_some_and(|client| (self.config.except)(client))
+        self.config.excepts(request.origin.client)
     }
 
-    fn tag(&self, user: &Username, secret: &Secret) -> u64 {
-        self.tagger.hash_one((user.as_str(), secret.expose()))
+    /// What tells this guess from others. A password that is shown without being
+    /// told looks different each time, so each of those is a guess of its own.
+    fn tag(&self, request: &AuthRequest) -> u64 {
+        let guess = match &request.purpose {
+            Purpose::Check(secret) => secret.expose(),
+            Purpose::Prove(proof) => proof.guess(),
+            Purpose::Lookup | Purpose::Salt(_) => b"",
+        };
+        self.tagger.hash_one((request.user.as_str(), guess))
     }
 
     /// The refusal of a guess, which looks like a wrong password.
@@ -255,20 +260,20 @@ impl Throttle {
 #[async_trait]
 impl Authenticator for Throttle {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
-        match &request.purpose {
-            Purpose::Check(secret) if !self.excepts(request) => self.check(request, secret).await,
-            Purpose::Check(_) => {
-                request.note("throttle", || "the client is excepted".into());
-                self.next.authenticate(request).await
-            }
-            Purpose::Lookup => self.next.authenticate(request).await,
+        if !request.purpose.is_login() {
+            return self.next.authenticate(request).await;
         }
+        if self.excepts(request) {
+            request.note("throttle", || "the client is excepted".into());
+            return self.next.authenticate(request).await;
+        }
+        self.login(request).await
     }
 
     fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
         match &request.purpose {
-            Purpose::Check(secret) if !self.excepts(request) => self.recall_check(request, secret),
-            Purpose::Check(_) | Purpose::Lookup => self.next.recall(request),
+            Purpose::Check(_) if !self.excepts(request) => self.recall_check(request),
+            _ => self.next.recall(request),
         }
     }
 
@@ -286,6 +291,10 @@ impl Authenticator for Throttle {
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.next.watch(watcher);
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.next.proofs()
     }
 
     fn records(&self) -> Option<&dyn Records> {

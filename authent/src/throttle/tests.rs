@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dmail_core::{Account, Origin, Service};
+use dmail_core::{Account, Origin, Secret, Service};
 
 use super::*;
 
@@ -171,7 +171,9 @@ async fn excepted_clients_are_not_counted() {
     let config = ThrottleConfig { except, refuse_after: 4, ..ThrottleConfig::default() };
     let throttle = throttle_with(config);
     for guess in 0..20 {
-        assert_eq!(ask(&throttle, "bob", &guess.to_string(), "127.0.0.1").await, (WRONG, 0));
+        for client in ["127.0.0.1", "::ffff:127.0.0.1"] {
+            assert_eq!(ask(&throttle, "bob", &guess.to_string(), client).await, (WRONG, 0));
+        }
     }
     assert_eq!(throttle.list(), []);
 }

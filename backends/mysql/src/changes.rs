@@ -64,8 +64,17 @@ impl Base {
         if let Some(stored) = &stored {
             written.push((&columns.password, Some(stored.to_string())));
         }
-        let replace = !columns.update && info.is_some();
-        self.store(table, user, name, &written, stored.is_some(), replace).await
+        let may_add = stored.is_some();
+        let store = Store {
+            table,
+            name,
+            ignore_case: self.names.ignore_case,
+            written: &written,
+            initial: &[],
+            may_add,
+            replace: may_add && info.is_some() && !columns.update,
+        };
+        self.store(user, &store).await
     }
 
     /// Adds the user, or replaces the record.
@@ -75,13 +84,13 @@ impl Base {
         };
         let columns = table.columns();
         let stored = match &record.stored {
-            None => Zeroizing::new(LOCKED.to_owned()),
+            None => None,
             Some(stored) => {
                 let Ok(text) = std::str::from_utf8(stored.expose()) else {
                     return Ok(bad_input("the stored password is not UTF-8"));
                 };
                 match self.passwords.imported(text) {
-                    Ok(stored) => stored,
+                    Ok(stored) => Some(stored.to_string()),
                     Err(why) => return Ok(bad_input(why)),
                 }
             }
@@ -90,7 +99,12 @@ impl Base {
             Ok(written) => written,
             Err(rejection) => return Ok(Outcome::Refused(rejection)),
         };
-        written.push((&columns.password, Some(stored.to_string())));
+        let mut initial = Vec::new();
+        match stored {
+            Some(stored) => written.push((&columns.password, Some(stored))),
+            // The present one stays.
+            None => initial.push((&columns.password, Some(LOCKED.to_owned()))),
+        }
         match (&columns.maildrop, &record.drop) {
             (Some(column), DropPath::File(path)) => {
                 written.push((column, Some(path.display().to_string())));
@@ -109,29 +123,21 @@ impl Base {
             written.push((column, uid));
         }
         let name = self.names.asked(&record.user);
-        self.store(table, &record.user, &name, &written, true, false).await
-    }
-
-    /// Changes the row of this name, or adds one if `may_add`.
-    async fn store(
-        &self,
-        table: &Table,
-        user: &Username,
-        name: &Name<'_>,
-        written: &[Written<'_>],
-        may_add: bool,
-        replace: bool,
-    ) -> Result<Outcome, Unavailable> {
         let store = Store {
             table,
-            name,
+            name: &name,
             ignore_case: self.names.ignore_case,
-            written,
-            may_add,
-            replace: replace && may_add,
+            written: &written,
+            initial: &initial,
+            may_add: true,
+            replace: false,
         };
-        let stored = self.work(&store).await;
-        match stored {
+        self.store(&record.user, &store).await
+    }
+
+    /// Changes the user's row, or adds one.
+    async fn store(&self, user: &Username, store: &Store<'_>) -> Result<Outcome, Unavailable> {
+        match self.work(store).await {
             Ok(Stored::Done) => Ok(Outcome::Done(format!("{user} added to database"))),
             Ok(Stored::Nobody) => Ok(Outcome::Refused(Rejection::unknown_user(user))),
             Ok(Stored::Many(count)) => {

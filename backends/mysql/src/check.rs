@@ -34,31 +34,24 @@ impl Base {
         secret: &Secret,
         origin: &Origin,
     ) -> Result<Verdict, Unavailable> {
-        let Some(ask) = &self.queries.check else {
+        if self.queries.check.is_none() {
             return Ok(Verdict::Rejected(Rejection::unsupported()));
-        };
+        }
         if secret.is_empty() {
             return Ok(Verdict::Rejected(Rejection::not_verified(user)));
         }
-        let name = self.names.asked(user);
-        let (found, rejection) = match self.find(ask, user, &name, origin).await? {
-            Search::One(found) => (Some(*found), Rejection::not_verified(user)),
-            // The text is that of a wrong password.
-            Search::Nobody => (
-                None,
-                Rejection { kind: RejectionKind::UnknownUser, ..Rejection::not_verified(user) },
-            ),
-            Search::Many(count) => (None, ambiguous(user, count)),
-        };
-        let Some(mut found) = found else {
-            self.passwords.verify(user.as_str(), None, secret).await?;
-            return Ok(Verdict::Rejected(rejection));
+        let mut found = match self.claimed(user, origin).await? {
+            Ok(found) => found,
+            Err(rejection) => {
+                self.passwords.verify(user.as_str(), None, secret).await?;
+                return Ok(Verdict::Rejected(rejection));
+            }
         };
         // An account without a password has none that is right.
         let stored = found.stored.take().unwrap_or_default();
         let right = self.passwords.verify(user.as_str(), Some(stored.clone()), secret).await?;
         if !right {
-            return Ok(Verdict::Rejected(rejection));
+            return Ok(Verdict::Rejected(Rejection::not_verified(user)));
         }
         if let Some(rejection) = self.keeps_out(user, &found, origin)? {
             return Ok(Verdict::Rejected(rejection));
@@ -67,6 +60,26 @@ impl Base {
             self.rehash_behind(user, found.name.clone(), stored, secret.clone());
         }
         self.accept(user, found)
+    }
+
+    /// The user that somebody claims to be; or the "no" to it, in the text of a
+    /// wrong password.
+    pub(crate) async fn claimed(
+        &self,
+        user: &Username,
+        origin: &Origin,
+    ) -> Result<Result<Found, Rejection>, Unavailable> {
+        let Some(ask) = &self.queries.check else {
+            return Ok(Err(Rejection::unsupported()));
+        };
+        let name = self.names.asked(user);
+        Ok(match self.find(ask, user, &name, origin).await? {
+            Search::One(found) => Ok(*found),
+            Search::Nobody => {
+                Err(Rejection { kind: RejectionKind::UnknownUser, ..Rejection::not_verified(user) })
+            }
+            Search::Many(count) => Err(ambiguous(user, count)),
+        })
     }
 
     /// Who is this?
@@ -125,7 +138,7 @@ impl Base {
     }
 
     /// Why the user may not log in from there, if so.
-    fn keeps_out(
+    pub(crate) fn keeps_out(
         &self,
         user: &Username,
         found: &Found,
@@ -142,7 +155,7 @@ impl Base {
         Ok(Some(Rejection::new(RejectionKind::NotAllowed, text)))
     }
 
-    fn accept(&self, user: &Username, found: Found) -> Result<Verdict, Unavailable> {
+    pub(crate) fn accept(&self, user: &Username, found: Found) -> Result<Verdict, Unavailable> {
         let name = self.names.answered(&found.name, found.domain.as_deref());
         let name = name.map_err(|error| self.fault(user, &error))?;
         let default = || self.settings.table.default_uid.clone();

@@ -23,6 +23,7 @@ mod mailmask;
 mod names;
 mod password;
 mod pool;
+mod prove;
 mod queries;
 mod row;
 pub mod settings;
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Purpose, Records, Search, SearchOutcome,
+    AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Records, Search, SearchOutcome,
     Unavailable, Verdict,
 };
 use tokio::sync::Semaphore;
@@ -77,12 +78,10 @@ impl Authenticator for MySql {
         let verdict = match &request.purpose {
             Purpose::Check(secret) => base.check(&request.user, secret, &request.origin).await,
             Purpose::Lookup => base.lookup(&request.user).await,
+            Purpose::Prove(proof) => base.prove(&request.user, proof, &request.origin).await,
+            Purpose::Salt(question) => base.salt(&request.user, question, &request.origin).await,
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 
@@ -92,6 +91,10 @@ impl Authenticator for MySql {
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.0.search(search).await
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.0.passwords.proofs()
     }
 
     /// It does if there is a mailmask. A statement of the site's own may return

@@ -20,6 +20,8 @@ pub(crate) struct Store<'a> {
     pub(crate) name: &'a Name<'a>,
     pub(crate) ignore_case: bool,
     pub(crate) written: &'a [Written<'a>],
+    /// What only a row that is added gets.
+    pub(crate) initial: &'a [Written<'a>],
     pub(crate) may_add: bool,
     /// Whether a row that is there is replaced, all columns of it.
     pub(crate) replace: bool,
@@ -59,15 +61,19 @@ impl Store<'_> {
             None if !self.may_add => 0,
             Some(_) if self.written.is_empty() => 1,
             Some(row) if !self.replace => {
-                let text = self.table.update(&self.assignments());
-                connection.execute(&text, self.values().chain(exactly(&row)).collect()).await?
+                let text = self.table.update(&assignments(self.written));
+                let values = values(self.written).chain(exactly(&row)).collect();
+                connection.execute(&text, values).await?
             }
             row => {
                 let username = &self.table.columns().username;
                 let mut columns = vec![Assignment { column: username, is_default: false }];
-                columns.extend(self.assignments());
+                let initial = if row.is_none() { self.initial } else { &[] };
+                columns.extend(assignments(self.written));
+                columns.extend(assignments(initial));
                 let name = Value::from(row.as_deref().unwrap_or(&self.name.whole));
-                let values = std::iter::once(name).chain(self.values()).collect();
+                let values = values(self.written).chain(values(initial));
+                let values = std::iter::once(name).chain(values).collect();
                 // Without a row of exactly this name, REPLACE would remove that
                 // of a user whose name the collation takes for the same.
                 let replace = self.replace && row.is_some();
@@ -76,15 +82,15 @@ impl Store<'_> {
         };
         Ok(if found > 0 { Stored::Done } else { Stored::Nobody })
     }
+}
 
-    fn assignments(&self) -> Vec<Assignment<'_>> {
-        let written = self.written.iter();
-        written.map(|(column, value)| Assignment { column, is_default: value.is_none() }).collect()
-    }
+fn assignments<'a>(written: &'a [Written<'a>]) -> Vec<Assignment<'a>> {
+    let written = written.iter();
+    written.map(|(column, value)| Assignment { column, is_default: value.is_none() }).collect()
+}
 
-    fn values(&self) -> impl Iterator<Item = Value> {
-        self.written.iter().filter_map(|(_, value)| value.as_deref().map(Value::from))
-    }
+fn values(written: &[Written<'_>]) -> impl Iterator<Item = Value> {
+    written.iter().filter_map(|(_, value)| value.as_deref().map(Value::from))
 }
 
 /// Removes the row of a name; says how many it removed.

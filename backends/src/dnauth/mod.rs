@@ -184,12 +184,9 @@ impl Authenticator for DnAuth {
         let verdict = match &request.purpose {
             Purpose::Check(secret) => self.check(&request.user, secret).await,
             Purpose::Lookup => self.lookup(&request.user).await,
+            Purpose::Prove(_) | Purpose::Salt(_) => Ok(Verdict::Rejected(Rejection::unsupported())),
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 

@@ -79,6 +79,8 @@ impl<A: Authenticator> Authenticator for Logged<A> {
         let question = match &request.purpose {
             Purpose::Check(secret) => format!("check {user} {}", self.password(secret)),
             Purpose::Lookup => format!("lookup {user}"),
+            Purpose::Prove(_) => format!("prove {user}"),
+            Purpose::Salt(_) => format!("salt {user}"),
         };
         let answer = match &verdict {
             Ok(Verdict::Accepted(_)) => "ok".to_owned(),

@@ -43,8 +43,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dmail_core::{
-    Action, AuthRequest, Authenticator, Change, Found, Hit, Info, Outcome, Purpose, Records,
-    Rejection, RejectionKind, Search, SearchOutcome, Secret, Unavailable, Username, Verdict,
+    Action, AuthRequest, Authenticator, Change, Found, Hit, Info, Outcome, Proof, Proofs, Purpose,
+    Records, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome, Secret, Unavailable,
+    Username, Verdict,
 };
 use zeroize::Zeroizing;
 
@@ -148,6 +149,38 @@ impl NwAuth {
         })
     }
 
+    /// Judges a proof of the password: a matter of microseconds, whoever it is.
+    async fn prove(&self, user: &Username, proof: &Proof) -> Result<Verdict, Unavailable> {
+        let record = self.find(user).await?;
+        let right = match &record {
+            Some(record) => dmail_schemes::prove(&record.stored(), proof)
+                .map_err(|error| error.unavailable(SOURCE, user.as_str()))?,
+            None => false,
+        };
+        Ok(match record {
+            Some(record) if right => accept(user, &record),
+            _ => Verdict::Rejected(Rejection::not_verified(user)),
+        })
+    }
+
+    /// What a client needs to make a proof. Whoever has no keys is refused like
+    /// one who is not there.
+    async fn salt(&self, user: &Username, question: &SaltQuestion) -> Result<Verdict, Unavailable> {
+        let record = self.find(user).await?;
+        let salt = match &record {
+            Some(record) => dmail_schemes::salt(&record.stored(), question.hash)
+                .map_err(|error| error.unavailable(SOURCE, user.as_str()))?,
+            None => None,
+        };
+        Ok(match (record, salt) {
+            (Some(record), Some(salt)) => {
+                question.tell(salt);
+                accept(user, &record)
+            }
+            _ => Verdict::Rejected(Rejection::not_verified(user)),
+        })
+    }
+
     async fn lookup(&self, user: &Username) -> Result<Verdict, Unavailable> {
         Ok(match self.find(user).await? {
             Some(record) => accept(user, &record),
@@ -222,12 +255,10 @@ impl Authenticator for NwAuth {
         let verdict = match &request.purpose {
             Purpose::Check(secret) => self.check(&request.user, secret).await,
             Purpose::Lookup => self.lookup(&request.user).await,
+            Purpose::Prove(proof) => self.prove(&request.user, proof).await,
+            Purpose::Salt(question) => self.salt(&request.user, question).await,
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 
@@ -257,6 +288,10 @@ impl Authenticator for NwAuth {
             })
         };
         Ok(found(self.lists.run(list).await??))
+    }
+
+    fn proofs(&self) -> Proofs {
+        Proofs::STORED
     }
 
     fn records(&self) -> Option<&dyn Records> {

@@ -231,3 +231,79 @@ async fn accounts_are_generated_and_clear_text_is_encrypted() {
     let journal = std::fs::read_to_string(home.path().join("nwauth.add")).expect("a journal");
     assert!(!journal.contains("*one") && !journal.contains("{PLAIN}"), "{journal}");
 }
+
+/// The user of RFC 7677 section 3, as Dovecot stores him, and ann, who has no
+/// keys. The proof is that of the RFC.
+#[tokio::test]
+async fn stored_keys_judge_proofs_and_never_leave_the_base() {
+    use dmail_core::{Evidence, ScramHash};
+    let home = tempfile::tempdir().expect("a directory");
+    let text = "user:{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,\
+                WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,\
+                wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=:name=\"U\"\n\
+                ann:{PLAIN}pencil:\nbad:{SCRAM-SHA-256}4096,x:\n";
+    std::fs::write(home.path().join("nwauth.txt"), text).expect("a file");
+    let base = open(home.path());
+    assert_eq!(base.proofs(), Proofs::STORED);
+    let told = async |user: &str| {
+        let question = SaltQuestion::new(ScramHash::Sha256);
+        let purpose = Purpose::Salt(question.clone());
+        let request = AuthRequest { user: name(user), purpose, origin: origin(), trace: None };
+        let verdict = base.authenticate(&request).await;
+        (verdict.map_err(|error| error.kind), question.told().map(|salt| salt.iterations))
+    };
+    let (verdict, salt) = told("user").await;
+    assert!(matches!(verdict, Ok(Verdict::Accepted(_))) && salt == Some(4096), "{verdict:?}");
+    for user in ["ann", "nobody"] {
+        let refused = Ok(Verdict::Rejected(Rejection::not_verified(&name(user))));
+        assert_eq!(told(user).await, (refused, None), "{user}");
+    }
+    assert_eq!(told("bad").await, (Err(UnavailableKind::Record), None));
+
+    let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+    let said = format!(
+        "n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}"
+    );
+    let shown = [
+        0x74, 0x7c, 0xdb, 0x65, 0xaa, 0x56, 0x22, 0x4e, 0x23, 0x52, 0x13, 0x7e, 0x52, 0xd7, 0xbd,
+        0xca, 0xd6, 0xa0, 0xf7, 0x38, 0xdf, 0x30, 0x78, 0x2c, 0xaa, 0x69, 0xa2, 0xcf, 0xb0, 0x27,
+        0x75, 0x54,
+    ];
+    let prove = async |user: &str, said: &str| {
+        let proof = Proof::new(Evidence::Scram {
+            hash: ScramHash::Sha256,
+            said: said.as_bytes().into(),
+            proof: shown.into(),
+        });
+        let purpose = Purpose::Prove(proof.clone());
+        let request = AuthRequest { user: name(user), purpose, origin: origin(), trace: None };
+        let verdict = base.authenticate(&request).await.map_err(|error| error.kind);
+        (verdict, proof.signature().is_some())
+    };
+    let (verdict, signed) = prove("user", &said).await;
+    let Ok(Verdict::Accepted(account)) = verdict else { panic!("{verdict:?}") };
+    assert_eq!((account.info.to_string().as_str(), signed), ("name=\"U\"", true));
+    for (user, said) in [("user", "something else"), ("ann", &said), ("nobody", &said)] {
+        let refused = Ok(Verdict::Rejected(Rejection::not_verified(&name(user))));
+        assert_eq!(prove(user, said).await, (refused, false), "{user} {said}");
+    }
+    assert_eq!(prove("bad", &said).await, (Err(UnavailableKind::Record), false));
+}
+
+#[tokio::test]
+async fn keys_are_set_if_they_are_wanted_and_a_password_that_is_told_fits_them() {
+    use dmail_core::{Salt, ScramHash};
+    let home = tempfile::tempdir().expect("a directory");
+    let config = NwAuthConfig { scheme: Scheme::ScramSha256, ..NwAuthConfig::new(home.path()) };
+    let base = NwAuth::open(config).expect("an open base");
+    assert_eq!(change(&base, "bob", set(Some("s1"), None)).await, "+OK bob added to database");
+    assert_eq!(ask(&base, "bob", Some("s1")).await, "+OK bob config 0 ");
+    let wrong = "-ERR bob password wrong or not a valid user";
+    assert_eq!(ask(&base, "bob", Some("s2")).await, wrong);
+    let question = SaltQuestion::new(ScramHash::Sha256);
+    let purpose = Purpose::Salt(question.clone());
+    let request = AuthRequest { user: name("bob"), purpose, origin: origin(), trace: None };
+    assert!(matches!(base.authenticate(&request).await, Ok(Verdict::Accepted(_))));
+    let salt = question.told().expect("a salt");
+    assert_eq!((salt.bytes.len(), salt.iterations), (Salt::BYTES, Salt::ITERATIONS));
+}

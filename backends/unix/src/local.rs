@@ -240,6 +240,7 @@ impl Authenticator for LocalUsers {
         let answer = self.lane.run(move || match &request.purpose {
             Purpose::Check(secret) => base.check(&request, secret),
             Purpose::Lookup => base.lookup(&request.user),
+            Purpose::Prove(_) | Purpose::Salt(_) => Ok(Verdict::Rejected(Rejection::unsupported())),
         });
         let verdict = answer.await?;
         if let Err(error) = &verdict {

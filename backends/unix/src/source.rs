@@ -108,6 +108,9 @@ impl Authenticator for UnixUsers {
             _ if !names::is_sane(user) => Ok(Verdict::Rejected(nobody(request))),
             Purpose::Check(_) => self.checks.authenticate(request).await,
             Purpose::Lookup => self.lookups.authenticate(request).await,
+            Purpose::Prove(_) | Purpose::Salt(_) => {
+                return Ok(Verdict::Rejected(Rejection::unsupported()));
+            }
         };
         let verdict = match answer {
             Ok(Verdict::Rejected(no)) => Verdict::Rejected(refusal::understood(user, no)),
@@ -142,8 +145,8 @@ impl Authenticator for UnixUsers {
 
 fn nobody(request: &AuthRequest) -> Rejection {
     match request.purpose {
-        Purpose::Check(_) => Rejection::not_verified(&request.user),
         Purpose::Lookup => Rejection::unknown_user(&request.user),
+        _ => Rejection::not_verified(&request.user),
     }
 }
 

@@ -11,17 +11,18 @@ pub(super) use domains::domains;
 use super::diagnostic::Severity::{Error, Warning};
 use super::given::Given;
 use super::settings::{
-    AuthentMethod, AuthentSettings, CacheSettings, PopSettings, SmtpSettings, ThrottleSettings,
+    AuthentMethod, AuthentSettings, CacheSettings, ModuleSettings, PopSettings, SmtpSettings,
+    ThrottleSettings,
 };
 use super::value::{Listen, SetBy};
 
 /// The method and the module go together.
-pub(super) fn authent(authent: &AuthentSettings, given: &mut Given<'_>) {
+pub(super) fn authent(authent: &AuthentSettings, module: &ModuleSettings, given: &mut Given<'_>) {
     let names = ["authent_process", "authent_method"];
     if !given.are_sound(&names) {
         return;
     }
-    match (authent.method, &authent.process) {
+    match (authent.method, &module.process) {
         (AuthentMethod::External, None) => given.report(
             Error,
             &["authent_method"],

@@ -51,8 +51,9 @@ pub use place::Place;
 pub use sections::load_sections;
 pub use settings::{
     AccessSettings, AuthentMethod, AuthentSettings, CacheSettings, DMAIL_CONF, DialectSettings,
-    DomainSettings, DropSettings, LockMethod, LogLevel, NwauthSettings, PolicySettings,
-    PopSettings, SenderRule, ServerSettings, Settings, SmtpSettings, ThrottleSettings,
+    DomainSettings, DropSettings, LockMethod, LogLevel, ModuleSettings, NwauthSettings,
+    PolicySettings, PopSettings, SenderRule, ServerSettings, Settings, SmtpSettings,
+    ThrottleSettings,
 };
 pub use table::{Group, Row, Unset, Vocabulary};
 pub use value::{CommandLine, Listen, ListenOn, SetBy, SocketFile};

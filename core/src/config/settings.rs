@@ -10,6 +10,7 @@ mod authent;
 mod dialects;
 mod domains;
 mod drop;
+mod module;
 mod nwauth;
 mod policy;
 mod pop;
@@ -21,6 +22,7 @@ pub use authent::{AuthentMethod, AuthentSettings, CacheSettings, ThrottleSetting
 pub use dialects::DialectSettings;
 pub use domains::DomainSettings;
 pub use drop::{DropSettings, LockMethod};
+pub use module::ModuleSettings;
 pub use nwauth::NwauthSettings;
 pub use policy::{PolicySettings, SenderRule};
 pub use pop::PopSettings;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub drop: DropSettings,
     /// Who answers questions about users.
     pub authent: AuthentSettings,
+    /// The module that `authent_method external` asks.
+    pub module: ModuleSettings,
     /// How long answers are remembered.
     pub cache: CacheSettings,
     /// What happens to those who guess.
@@ -74,6 +78,7 @@ pub const DMAIL_CONF: Vocabulary = Vocabulary {
         DomainSettings::GROUP,
         DropSettings::GROUP,
         AuthentSettings::GROUP,
+        ModuleSettings::GROUP,
         CacheSettings::GROUP,
         ThrottleSettings::GROUP,
         AccessSettings::GROUP,
@@ -94,6 +99,7 @@ impl Settings {
         let domains = DomainSettings::build(given);
         let drop = DropSettings::build(given);
         let authent = AuthentSettings::build(given);
+        let module = ModuleSettings::build(given);
         let cache = CacheSettings::build(given);
         let throttle = ThrottleSettings::build(given);
         let access = AccessSettings::build(given);
@@ -103,8 +109,8 @@ impl Settings {
         let pop = PopSettings::build(given);
         let dialects = DialectSettings::build(given);
 
-        if let Some(authent) = &authent {
-            check::authent(authent, given);
+        if let (Some(authent), Some(module)) = (&authent, &module) {
+            check::authent(authent, module, given);
         }
         if let Some(cache) = &cache {
             check::cache(cache, given);
@@ -131,6 +137,7 @@ impl Settings {
             domains: domains?,
             drop: drop?,
             authent: authent?,
+            module: module?,
             cache: cache?,
             throttle: throttle?,
             access: access?,

@@ -43,15 +43,15 @@ fn the_defaults_are_those_of_the_manual() {
     assert_eq!(settings.server.log_level, LogLevel::Info);
     assert_eq!(settings.nwauth.path, settings.server.work_path);
     assert_eq!(settings.nwauth.scheme, "argon2id");
-    assert_eq!(settings.authent.number, 2);
-    assert_eq!(settings.authent.queue_age, settings.authent.timeout);
+    assert_eq!(settings.module.number, 2);
+    assert_eq!(settings.module.queue_age, settings.module.timeout);
     assert_eq!(settings.cache.life.as_secs(), 43200);
     assert_eq!(settings.drop.max_message_size, 50 << 20);
     assert_eq!(settings.drop.hash_spool, crate::HashSpool::Flat);
     assert!(settings.drop.locks_by(LockMethod::Dot) && settings.drop.locks_by(LockMethod::Fcntl));
     assert_eq!(settings.smtp.ports[0].to_string(), "*:25");
     assert_eq!(settings.pop.ports[0].blame(), "pop_port (its default)");
-    assert!(settings.drop.drop_prefix && settings.authent.send_ip && settings.cache.grace);
+    assert!(settings.drop.drop_prefix && settings.module.send_ip && settings.cache.grace);
     assert!(settings.domains.vdomains.is_empty());
     let client = std::net::IpAddr::from([192, 0, 2, 1]);
     assert!(settings.pop.admits(client));
@@ -63,7 +63,7 @@ fn a_default_follows_the_setting_that_it_is_taken_from() {
     let moved = settings(&format!("{GOOD}dsmtp_path /opt/dmail\nauthent_timeout 3\n"));
     assert_eq!(moved.nwauth.path, Path::new("/opt/dmail"));
     assert_eq!(moved.server.log_path, Path::new("/var/spool/dmail"));
-    assert_eq!(moved.authent.queue_age.as_secs(), 3);
+    assert_eq!(moved.module.queue_age.as_secs(), 3);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_module_is_needed_to_ask_one() {
          add a line such as: authent_process /usr/local/dmail/myauth"
     );
     let process = "authent_process auth \"two words\" x\n";
-    let command = settings(&(text + process)).authent.process.expect("a module");
+    let command = settings(&(text + process)).module.process.expect("a module");
     assert_eq!(command.arguments, ["two words", "x"]);
 }
 

@@ -10,15 +10,22 @@
 //!
 //! Everything the server has to say is said at once, and MECH before SPID:
 //! Exim hangs if it has to speak first, and Postfix gives up on the other
-//! order, which is that of Dovecot's own documentation.
+//! order, which is that of Dovecot's own documentation. The one exception is in
+//! `auth/handshake.rs`.
+//!
+//! What a login says is the matter of [`Exchange`]; here it is wrapped.
+
+mod handshake;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
-use dmail_core::sasl::{self, Credentials, UnusableLogin};
+use dmail_core::sasl::{self, Exchange, Mechanism, Terms, Turn};
 use dmail_core::{
-    Account, AuthRequest, Origin, Rejection, RejectionKind, Secret, Service, Username, Verdict,
+    Account, AuthRequest, Origin, Rejection, RejectionKind, Secret, Service, Username,
 };
 
 use super::line::{self, MAX_AUTH_LINE, put_escaped};
@@ -48,6 +55,9 @@ pub enum Tempfail {
 pub struct Config {
     /// How nobody's decision is told.
     pub tempfail: Tempfail,
+    /// The mechanisms that are offered, in this order: [`PASSWORDS`], and
+    /// others that the user base can judge ([`Mechanism::is_served_by`]).
+    pub mechanisms: Arc<[Mechanism]>,
     /// The server's process.
     pub pid: u32,
     /// The number of this connection, unlike that of any other.
@@ -56,36 +66,48 @@ pub struct Config {
     pub cookie: Cookie,
     /// Where logins wait for the mail process that takes them up, if there is
     /// a master connection for it.
-    pub logins: Option<Arc<Logins>>,
+    pub waiting: Option<Arc<Logins>>,
 }
+
+/// The mechanisms of every user base.
+pub const PASSWORDS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
 /// One client's conversation.
 pub struct AuthSession {
     config: Config,
     lines: Lines,
-    greeted: bool,
+    /// The client's minor version, once it has said it.
+    client: Option<u32>,
     /// The client's process, once it has said so.
     client_pid: Option<u32>,
-    waiting: HashMap<u32, Exchange>,
+    /// The logins that are not decided, by their ids.
+    logins: HashMap<u32, Login>,
+    /// Whose question each ticket is. A ticket is never used for two questions,
+    /// as an id may be: a late answer to a cancelled login is nobody's.
+    tickets: HashMap<u32, u32>,
+    last_ticket: u32,
 }
 
 /// A login that is not decided.
-struct Exchange {
+struct Login {
     origin: Origin,
+    exchange: Exchange,
+    /// Whether the client takes the last message together with `OK`.
+    takes_last: bool,
     /// Whether a mail process will take the login up.
     is_taken_up: bool,
     stage: Stage,
+    /// Its place in the order of arrival.
+    begun: u32,
 }
 
 enum Stage {
-    /// PLAIN: the message is to come.
-    Plain,
-    /// LOGIN: the name is to come.
-    LoginName,
-    /// LOGIN: the password is to come.
-    LoginPassword(sasl::LoginName),
+    /// A message of the client's is to come.
+    Responding,
     /// The gateway is being asked.
     Asked,
+    /// The client has to read the last message, and then it is in.
+    Ending(Arc<Account>),
 }
 
 impl AuthSession {
@@ -95,31 +117,38 @@ impl AuthSession {
         Self {
             config,
             lines: Lines::new(MAX_AUTH_LINE),
-            greeted: false,
+            client: None,
             client_pid: None,
-            waiting: HashMap::new(),
+            logins: HashMap::new(),
+            tickets: HashMap::new(),
+            last_ticket: 0,
         }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
         let mut fields = line::fields(line);
-        match fields.next().unwrap_or_default() {
-            b"VERSION" => {
-                self.greeted = true;
-                match fields.next() {
-                    Some(b"1") => Ok(None),
-                    _ => Err(Broken("another major version of the protocol")),
+        match (fields.next().unwrap_or_default(), self.client) {
+            (b"VERSION", known) => {
+                let Some(b"1") = fields.next() else {
+                    return Err(Broken("another major version of the protocol"));
+                };
+                if known.is_none() {
+                    let minor = fields.next().and_then(line::id).unwrap_or(0);
+                    handshake::answer(&self.config, minor, out);
+                    self.client = Some(minor);
                 }
-            }
-            _ if !self.greeted => Err(Broken("no VERSION first")),
-            b"AUTH" => self.begin(fields, out),
-            b"CONT" => self.go_on(fields, out),
-            b"CANCEL" => {
-                let id = fields.next().and_then(line::id).ok_or(Broken("CANCEL without id"))?;
-                self.waiting.remove(&id);
                 Ok(None)
             }
-            b"CPID" => {
+            (_, None) => Err(Broken("no VERSION first")),
+            (b"AUTH", Some(minor)) => self.begin(minor, fields, out),
+            (b"CONT", _) => self.go_on(fields, out),
+            (b"CANCEL", _) => {
+                let id = fields.next().and_then(line::id).ok_or(Broken("CANCEL without id"))?;
+                self.logins.remove(&id);
+                self.tickets.retain(|_, asked| *asked != id);
+                Ok(None)
+            }
+            (b"CPID", _) => {
                 self.client_pid = fields.next().and_then(line::id);
                 Ok(None)
             }
@@ -130,16 +159,18 @@ impl AuthSession {
 
     fn begin<'a>(
         &mut self,
+        minor: u32,
         mut fields: impl Iterator<Item = &'a [u8]>,
         out: &mut Vec<u8>,
     ) -> Result<Option<Step>, Broken> {
         let id = fields.next().and_then(line::id).ok_or(Broken("AUTH without id"))?;
-        if self.waiting.contains_key(&id) {
+        if self.logins.contains_key(&id) {
             return Err(Broken("an id that is in use"));
         }
         let mechanism = fields.next().ok_or(Broken("AUTH without mechanism"))?;
         let mut origin = Origin::local(Service::Line);
-        let (mut response, mut is_taken_up) = (None, true);
+        let mut response = None;
+        let (mut takes_last, mut is_taken_up) = (false, true);
         for field in fields {
             if response.is_some() {
                 return Err(Broken("a parameter behind resp"));
@@ -148,31 +179,58 @@ impl AuthSession {
             match name {
                 // By the protocol it is the last one, and not escaped.
                 b"resp" => response = Some(value),
+                b"final-resp-ok" => takes_last = true,
                 b"nologin" => is_taken_up = false,
                 _ => origin::take(&mut origin, name, &line::unescape(value)),
             }
         }
-        let stage = match mechanism.to_ascii_uppercase().as_slice() {
-            b"PLAIN" => Stage::Plain,
-            b"LOGIN" => Stage::LoginName,
-            _ => {
-                fail(out, id, &[b"reason=Unsupported authentication mechanism"]);
-                return Ok(None);
-            }
+        let offered = |wanted: &Mechanism| {
+            handshake::offered(&self.config, minor).any(|offered| offered == *wanted)
         };
-        if self.waiting.len() >= MAX_WAITING {
+        let Some(mechanism) = Mechanism::parse(mechanism).filter(offered) else {
+            fail(out, id, &[b"reason=Unsupported authentication mechanism"]);
+            return Ok(None);
+        };
+        if !self.makes_room(out) {
             fail(out, id, &[b"code=temp_fail"]);
             return Ok(None);
         }
-        self.waiting.insert(id, Exchange { origin, is_taken_up, stage });
-        match response {
+        let terms = Terms {
+            nonce: STANDARD.encode(rand::random::<[u8; 18]>()).into(),
+            plus_offered: handshake::offered(&self.config, minor).any(Mechanism::is_bound),
+            max_name: Username::MAX_BYTES,
+        };
+        let exchange = Exchange::new(mechanism, terms);
+        let first = exchange.begin();
+        let begun = self.next_number();
+        let stage = Stage::Responding;
+        let login = Login { origin, exchange, takes_last, is_taken_up, stage, begun };
+        self.logins.insert(id, login);
+        Ok(match response {
             // Exim sends an empty one when it has none; nobody else sends it.
-            None | Some(b"") => {
-                self.prompt(id, out);
-                Ok(None)
-            }
-            Some(response) => Ok(self.respond(id, response, out)),
+            None | Some(b"") => self.turn(id, first, out),
+            Some(response) => self.respond(id, response, None, out),
+        })
+    }
+
+    /// Makes room for one more login, if there is none: whoever has waited
+    /// longest for its client may try again. It may have none any more.
+    fn makes_room(&mut self, out: &mut Vec<u8>) -> bool {
+        if self.logins.len() < MAX_WAITING {
+            return true;
         }
+        let idle = self.logins.iter().filter(|(_, login)| !matches!(login.stage, Stage::Asked));
+        let Some(oldest) = idle.min_by_key(|(_, login)| login.begun).map(|(id, _)| *id) else {
+            return false;
+        };
+        self.logins.remove(&oldest);
+        fail(out, oldest, &[b"code=temp_fail"]);
+        true
+    }
+
+    fn next_number(&mut self) -> u32 {
+        self.last_ticket = self.last_ticket.wrapping_add(1);
+        self.last_ticket
     }
 
     fn go_on<'a>(
@@ -182,81 +240,91 @@ impl AuthSession {
     ) -> Result<Option<Step>, Broken> {
         let id = fields.next().and_then(line::id).ok_or(Broken("CONT without id"))?;
         let response = fields.next().unwrap_or_default();
-        match self.waiting.get(&id) {
+        let binding = fields.map(origin::split).find(|(name, _)| *name == b"channel_binding");
+        let binding = binding.map(|(_, value)| line::unescape(value));
+        match self.logins.get(&id).map(|login| &login.stage) {
             None => {
-                // It may be one that was cancelled here for its age.
+                // It may be one that had to make room.
                 fail(out, id, &[]);
                 Ok(None)
             }
-            Some(Exchange { stage: Stage::Asked, .. }) => Err(Broken("a response to no question")),
-            Some(_) => Ok(self.respond(id, response, out)),
+            Some(Stage::Asked) => Err(Broken("a response to no question")),
+            Some(Stage::Ending(account)) => {
+                accept(out, id, account, None);
+                self.logins.remove(&id);
+                Ok(None)
+            }
+            Some(Stage::Responding) => Ok(self.respond(id, response, binding.as_deref(), out)),
         }
     }
 
-    /// Asks the client for the next message of an exchange.
-    fn prompt(&self, id: u32, out: &mut Vec<u8>) {
-        let text: &[u8] = match self.waiting.get(&id).map(|exchange| &exchange.stage) {
-            Some(Stage::LoginName) => b"VXNlcm5hbWU6", // Username:
-            Some(Stage::LoginPassword(_)) => b"UGFzc3dvcmQ6", // Password:
-            _ => b"",
-        };
-        out.extend_from_slice(format!("CONT\t{id}\t").as_bytes());
-        out.extend_from_slice(text);
-        out.push(b'\n');
-    }
-
-    /// Takes a message of an exchange, which `id` has.
-    fn respond(&mut self, id: u32, response: &[u8], out: &mut Vec<u8>) -> Option<Step> {
-        let exchange = self.waiting.get_mut(&id)?;
+    /// Takes a message of a login, which `id` has.
+    fn respond(
+        &mut self,
+        id: u32,
+        response: &[u8],
+        binding: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Option<Step> {
         let decoded = match response {
             b"=" => Ok(Secret::new(Vec::new())),
             response => sasl::decode(response),
         };
-        let Ok(message) = decoded else {
-            self.waiting.remove(&id);
+        let binding = binding.map(sasl::decode).transpose();
+        let (Ok(message), Ok(binding)) = (decoded, binding) else {
+            self.logins.remove(&id);
             fail(out, id, &[b"code=invalid_base64"]);
             return None;
         };
-        let max = Username::MAX_BYTES;
-        let credentials = match std::mem::replace(&mut exchange.stage, Stage::Asked) {
-            Stage::Plain => sasl::plain(message.expose(), max),
-            Stage::LoginName => {
-                let user = sasl::login_name(message.expose(), max);
-                exchange.stage = Stage::LoginPassword(user);
-                self.prompt(id, out);
+        let login = self.logins.get_mut(&id)?;
+        let turn = login.exchange.respond(&message, binding.as_ref().map(Secret::expose));
+        self.turn(id, turn, out)
+    }
+
+    /// Wraps a turn of the login that `id` has.
+    fn turn(&mut self, id: u32, turn: Turn, out: &mut Vec<u8>) -> Option<Step> {
+        let ticket = self.next_number();
+        let login = self.logins.get_mut(&id)?;
+        match turn {
+            Turn::Say(text, binding) => {
+                login.stage = Stage::Responding;
+                let binding = binding.map(|binding| format!("channel_binding={}", binding.name()));
+                say(out, id, &text, binding.as_deref());
                 return None;
             }
-            Stage::LoginPassword(user) => Ok(Credentials { user, secret: message }),
-            Stage::Asked => return None,
-        };
-        let usable = credentials.map(Credentials::usable);
-        match usable {
-            Ok(Ok((user, secret))) => {
-                let request = AuthRequest::check(user, secret, exchange.origin);
-                Some(Step::Ask(Ticket(id), Question::Authenticate(request)))
+            Turn::Ask(user, purpose) => {
+                login.stage = Stage::Asked;
+                let origin = login.origin;
+                self.tickets.insert(ticket, id);
+                let request = AuthRequest { user, purpose, origin, trace: None };
+                return Some(Step::Ask(Ticket(ticket), Question::Authenticate(request)));
             }
-            // Refused like a wrong password: the client learns nothing.
-            Ok(Err(
-                UnusableLogin::ForeignIdentity | UnusableLogin::Name(_) | UnusableLogin::NoPassword,
-            ))
-            | Err(_) => {
-                self.waiting.remove(&id);
-                fail(out, id, &[]);
-                None
+            Turn::Accepted(account, last) if login.is_taken_up => {
+                // Before the client hears of it: the mail process may be quick.
+                if let (Some(logins), Some(pid)) = (&self.config.waiting, self.client_pid) {
+                    logins.put(self.config.cookie, pid, id, account.name.clone());
+                }
+                login.is_taken_up = false;
+                return self.turn(id, Turn::Accepted(account, last), out);
             }
+            Turn::Accepted(account, Some(last)) if !login.takes_last => {
+                login.stage = Stage::Ending(account);
+                say(out, id, &last, None);
+                return None;
+            }
+            Turn::Accepted(account, last) => accept(out, id, &account, last.as_deref()),
+            // Nobody was asked: the client learns nothing.
+            Turn::Refused(None) => fail(out, id, &[]),
+            Turn::Refused(Some(rejection)) => refuse(out, id, &rejection),
         }
+        self.logins.remove(&id);
+        None
     }
 }
 
 impl Session for AuthSession {
     fn greeting(&mut self, out: &mut Vec<u8>) {
-        let Config { pid, connection, cookie, .. } = &self.config;
-        let cookie: String = cookie.iter().map(|byte| format!("{byte:02x}")).collect();
-        let text = format!(
-            "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n\
-             SPID\t{pid}\nCUID\t{connection}\nCOOKIE\t{cookie}\nDONE\n"
-        );
-        out.extend_from_slice(text.as_bytes());
+        handshake::greeting(&self.config, out);
     }
 
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
@@ -274,35 +342,47 @@ impl Session for AuthSession {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        let Ticket(id) = ticket;
         // A login that was cancelled meanwhile gets no answer.
-        let Some(exchange) = self.waiting.remove(&id) else { return Then::GoOn };
+        let Some(id) = self.tickets.remove(&ticket.0) else { return Then::GoOn };
+        let Some(login) = self.logins.get_mut(&id) else { return Then::GoOn };
         let Answer::Verdict(verdict) = answer else { return Then::Close };
         match verdict {
-            Ok(Verdict::Accepted(account)) => {
-                let Config { cookie, logins, .. } = &self.config;
-                // Before the client hears of it: the mail process may be quick.
-                if exchange.is_taken_up
-                    && let (Some(logins), Some(pid)) = (logins, self.client_pid)
-                {
-                    logins.put(*cookie, pid, id, account.name.clone());
+            Ok(verdict) => {
+                let turn = login.exchange.answered(verdict);
+                // No mechanism has two questions without a message between them.
+                if self.turn(id, turn, out).is_some() {
+                    return Then::Close;
                 }
-                accept(out, id, &account);
             }
-            Ok(Verdict::Rejected(rejection)) => refuse(out, id, &rejection),
-            Err(_) => match self.config.tempfail {
-                Tempfail::Close => return Then::Abort,
-                Tempfail::Code => fail(out, id, &[b"code=temp_fail"]),
-            },
+            Err(_) => {
+                self.logins.remove(&id);
+                match self.config.tempfail {
+                    Tempfail::Close => return Then::Abort,
+                    Tempfail::Code => fail(out, id, &[b"code=temp_fail"]),
+                }
+            }
         }
         Then::GoOn
     }
 }
 
+/// `CONT`: a message for the client.
+fn say(out: &mut Vec<u8>, id: u32, text: &[u8], parameter: Option<&str>) {
+    out.extend_from_slice(format!("CONT\t{id}\t{}", STANDARD.encode(text)).as_bytes());
+    if let Some(parameter) = parameter {
+        out.push(b'\t');
+        out.extend_from_slice(parameter.as_bytes());
+    }
+    out.push(b'\n');
+}
+
 /// `OK`, the name first: Postfix and Exim look for it there.
-fn accept(out: &mut Vec<u8>, id: u32, account: &Account) {
+fn accept(out: &mut Vec<u8>, id: u32, account: &Account, last: Option<&[u8]>) {
     out.extend_from_slice(format!("OK\t{id}\tuser=").as_bytes());
     put_escaped(out, account.name.as_str().as_bytes());
+    if let Some(last) = last {
+        out.extend_from_slice(format!("\tresp={}", STANDARD.encode(last)).as_bytes());
+    }
     out.push(b'\n');
 }
 
@@ -330,189 +410,4 @@ fn fail(out: &mut Vec<u8>, id: u32, fields: &[&[u8]]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    use dmail_core::{Purpose, Unavailable, UnavailableKind};
-
-    use super::*;
-
-    fn session(tempfail: Tempfail) -> AuthSession {
-        AuthSession::new(Config {
-            tempfail,
-            pid: 7,
-            connection: 3,
-            cookie: [0xab; 16],
-            logins: None,
-        })
-    }
-
-    /// What was written, what was asked (id, user, password), and why it ended.
-    type Talk = (String, Vec<(u32, String, String)>, Option<&'static str>);
-
-    /// What a fresh session writes and asks when `text` arrives.
-    fn talk(text: &str) -> Talk {
-        let mut session = session(Tempfail::Code);
-        let mut input = BytesMut::from(format!("VERSION\t1\t0\nCPID\t9\n{text}").as_bytes());
-        let (mut out, mut asked) = (Vec::new(), Vec::new());
-        loop {
-            match session.next(&mut input, &mut out) {
-                Step::More => break (String::from_utf8(out).expect("text"), asked, None),
-                Step::Close(why) => {
-                    break (String::from_utf8(out).expect("text"), asked, Some(why));
-                }
-                Step::Ask(Ticket(id), Question::Authenticate(request)) => {
-                    let Purpose::Check(secret) = &request.purpose else { panic!("a check") };
-                    let secret = String::from_utf8_lossy(secret.expose()).into_owned();
-                    asked.push((id, request.user.to_string(), secret));
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            }
-        }
-    }
-
-    fn encoded(text: &str) -> String {
-        STANDARD.encode(text)
-    }
-
-    #[test]
-    fn the_greeting_is_said_at_once_and_in_the_order_that_clients_need() {
-        let mut out = Vec::new();
-        session(Tempfail::Close).greeting(&mut out);
-        assert_eq!(
-            String::from_utf8_lossy(&out),
-            "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t7\nCUID\t3\n\
-             COOKIE\tabababababababababababababababab\nDONE\n"
-        );
-    }
-
-    #[test]
-    fn logins_of_real_clients_become_questions() {
-        let plain = encoded("\0bob\0s3 cret");
-        let bob = |id| (id, "bob".to_owned(), "s3 cret".to_owned());
-        // Postfix, Exim (without local address), doveadm (with authorization identity).
-        let lines = [
-            format!(
-                "AUTH\t1\tPLAIN\tservice=smtp\tnologin\tlip=127.0.0.1\trip=127.0.0.1\tresp={plain}\n"
-            ),
-            format!(
-                "AUTH\t1\tPLAIN\tservice=smtp\trip=192.0.2.7\tlip=NULL\tnologin\tresp={plain}\n"
-            ),
-            format!("AUTH\t1\tplain\tprotocol=imap\tresp={}\n", encoded("bob\0bob\0s3 cret")),
-        ];
-        for line in lines {
-            assert_eq!(talk(&line), (String::new(), vec![bob(1)], None), "{line}");
-        }
-        let asked = talk(&format!("AUTH\t5\tPLAIN\tservice=pop3\nCONT\t5\t{plain}\n"));
-        assert_eq!(asked, ("CONT\t5\t\n".into(), vec![bob(5)], None));
-        let login = format!(
-            "AUTH\t6\tLOGIN\tservice=smtp\tresp=\nCONT\t6\t{}\nCONT\t6\t{}\n",
-            encoded("bob"),
-            encoded("s3 cret")
-        );
-        let prompts = "CONT\t6\tVXNlcm5hbWU6\nCONT\t6\tUGFzc3dvcmQ6\n".to_owned();
-        assert_eq!(talk(&login), (prompts, vec![bob(6)], None));
-    }
-
-    #[test]
-    fn many_logins_wait_at_once_and_each_gets_its_own_answer() {
-        let mut session = session(Tempfail::Code);
-        let mut text = "VERSION\t1\t4\n".to_owned();
-        for id in 1..=3 {
-            let response = encoded(&format!("\0u{id}\0pw"));
-            text.push_str(&format!("AUTH\t{id}\tPLAIN\tservice=imap\tresp={response}\n"));
-        }
-        text.push_str("CANCEL\t2\n");
-        let (mut input, mut out) = (BytesMut::from(text.as_bytes()), Vec::new());
-        while !matches!(session.next(&mut input, &mut out), Step::More) {}
-        let user = |name: &str| Username::parse(name.as_bytes()).expect("a name");
-        let dead = Unavailable::new(UnavailableKind::Dead, "down");
-        let rejected = Verdict::Rejected(Rejection::unknown_user(&user("u2")));
-        let accepted = Verdict::accepted(Account::named(user("u3")));
-        for (id, verdict) in [(3, Ok(accepted)), (2, Ok(rejected)), (1, Err(dead))] {
-            let then = session.answered(Ticket(id), Answer::Verdict(verdict), &mut out);
-            assert_eq!(then, Then::GoOn);
-        }
-        assert_eq!(String::from_utf8_lossy(&out), "OK\t3\tuser=u3\nFAIL\t1\tcode=temp_fail\n");
-    }
-
-    #[test]
-    fn an_unknown_user_reads_like_a_wrong_password() {
-        let user = Username::parse(b"bob").expect("a name");
-        let reply = |rejection| {
-            let mut out = Vec::new();
-            refuse(&mut out, 1, &rejection);
-            String::from_utf8(out).expect("text")
-        };
-        let wrong = reply(Rejection::not_verified(&user));
-        assert_eq!(wrong, "FAIL\t1\n");
-        assert_eq!(reply(Rejection::unknown_user(&user)), wrong);
-        assert_eq!(reply(Rejection::new(RejectionKind::Throttled, "x")), wrong);
-        let suspended = reply(Rejection::new(RejectionKind::NotAllowed, "x"));
-        assert_eq!(suspended, "FAIL\t1\tcode=user_disabled\n");
-    }
-
-    #[test]
-    fn nobodys_decision_cuts_the_connection_of_postfix() {
-        let mut session = session(Tempfail::Close);
-        let line = format!("VERSION\t1\t0\nAUTH\t1\tPLAIN\tresp={}\n", encoded("\0bob\0pw"));
-        let (mut input, mut out) = (BytesMut::from(line.as_bytes()), Vec::new());
-        assert!(matches!(session.next(&mut input, &mut out), Step::Ask(..)));
-        let dead = Unavailable::new(UnavailableKind::Dead, "down");
-        let then = session.answered(Ticket(1), Answer::Verdict(Err(dead)), &mut out);
-        assert_eq!((then, out), (Then::Abort, Vec::new()));
-    }
-
-    #[test]
-    fn a_login_that_nobody_can_have_fails_without_a_question() {
-        let rows = [
-            (encoded("\0bob\0"), "FAIL\t1\n"),
-            (encoded("\0\0pw"), "FAIL\t1\n"),
-            (encoded("root\0bob\0pw"), "FAIL\t1\n"),
-            (encoded("bob"), "FAIL\t1\n"),
-            ("=".into(), "FAIL\t1\n"),
-            ("%%%".into(), "FAIL\t1\tcode=invalid_base64\n"),
-        ];
-        for (response, expected) in rows {
-            let (out, asked, _) = talk(&format!("AUTH\t1\tPLAIN\tresp={response}\n"));
-            assert_eq!((out.as_str(), asked.len()), (expected, 0), "{response}");
-        }
-        let (out, _, end) = talk("AUTH\t1\tNTLM\tservice=smtp\n");
-        assert_eq!(out, "FAIL\t1\treason=Unsupported authentication mechanism\n");
-        assert_eq!(end, None);
-    }
-
-    #[test]
-    fn lines_that_break_the_protocol_end_the_connection() {
-        for (text, why) in [
-            ("AUTH\tx\tPLAIN\n", "AUTH without id"),
-            ("AUTH\t1\n", "AUTH without mechanism"),
-            ("AUTH\t1\tPLAIN\nAUTH\t1\tPLAIN\n", "an id that is in use"),
-            ("CONT\n", "CONT without id"),
-            ("VERSION\t2\t0\n", "another major version of the protocol"),
-        ] {
-            assert_eq!(talk(text).2, Some(why), "{text}");
-        }
-        let mut input = BytesMut::from(&b"AUTH\t1\tPLAIN\n"[..]);
-        let step = session(Tempfail::Close).next(&mut input, &mut Vec::new());
-        assert!(matches!(step, Step::Close("no VERSION first")), "{step:?}");
-        let mut input = BytesMut::from(&vec![b'x'; 3 * MAX_AUTH_LINE][..]);
-        input.extend_from_slice(b"\n");
-        let step = session(Tempfail::Close).next(&mut input, &mut Vec::new());
-        assert!(matches!(step, Step::Close(_) | Step::More), "{step:?}");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_taken_without_a_panic(bytes: Vec<u8>) {
-            let mut input = BytesMut::from(&b"VERSION\t1\t0\n"[..]);
-            input.extend_from_slice(&bytes);
-            let (mut session, mut out) = (session(Tempfail::Code), Vec::new());
-            for _ in 0..bytes.len() + 2 {
-                if !matches!(session.next(&mut input, &mut out), Step::Ask(..)) {
-                    break;
-                }
-            }
-        }
-    }
-}
+mod tests;

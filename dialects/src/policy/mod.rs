@@ -34,6 +34,7 @@ use dmail_core::{
 pub use outgoing::{Limits, Outgoing, Used};
 pub use window::Unit;
 
+use crate::extension::without_extension;
 use crate::lines::{Broken, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 use outgoing::{Beyond, Message, Recipients};
@@ -362,17 +363,6 @@ fn may_send_as(account: &Account, sender: &[u8]) -> bool {
         .map(str::trim)
         .filter(|pattern| !pattern.is_empty())
         .any(|pattern| wildcard_match(pattern.to_ascii_lowercase().as_bytes(), &sender))
-}
-
-/// `bob@corp.example` for `bob+tag@corp.example`.
-fn without_extension(address: &Username) -> Option<Username> {
-    let (local, domain) = address.split_domain();
-    let (user, _) = local.split_once('+').filter(|(user, _)| !user.is_empty())?;
-    let plain = match domain {
-        Some(domain) => format!("{user}@{domain}"),
-        None => user.to_owned(),
-    };
-    Username::parse(plain.as_bytes()).ok()
 }
 
 /// Whether a "no" of this kind is none for ever.

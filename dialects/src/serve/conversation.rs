@@ -102,6 +102,8 @@ pub(super) struct Conversation<S> {
     asked: JoinSet<Answered>,
     /// Why no more is taken: it ends when all is sent that was written.
     closing: Option<End>,
+    /// The session got an answer that it may have a further question to.
+    answered: bool,
     /// Requests wait because too many answers were due.
     held_up: bool,
     /// The client has said that nothing more will come.
@@ -135,6 +137,7 @@ impl<S: Stream> Conversation<S> {
             input: Input::default(),
             asked: JoinSet::new(),
             closing: None,
+            answered: false,
             held_up: false,
             finished: false,
             stopping: false,
@@ -250,6 +253,12 @@ impl<S: Stream> Conversation<S> {
             && self.flow.unsent() < MUCH_OUTPUT
     }
 
+    /// Whether there may be something to ask: a request, or what follows from
+    /// an answer.
+    fn has_work(&self) -> bool {
+        self.answered || !self.input.is_empty()
+    }
+
     /// Whether more bytes are read: not beyond what can be taken soon.
     fn reads(&self) -> bool {
         let waiting = !self.asked.is_empty() && self.input.len() >= MUCH_INPUT;
@@ -258,14 +267,15 @@ impl<S: Stream> Conversation<S> {
 
     /// Takes the requests that are there, as far as their turn has come.
     async fn take_requests(&mut self) -> Result<(), End> {
-        while self.takes() && !self.input.is_empty() {
+        while self.takes() && self.has_work() {
+            self.answered = false;
             match self.session.next(self.input.bytes(), self.flow.output()) {
                 Step::More => break,
                 Step::Ask(ticket, question) => self.ask(ticket, question).await?,
                 Step::Close(why) => self.closing = Some(End::Broken(why)),
             }
         }
-        self.held_up = !self.takes() && !self.input.is_empty();
+        self.held_up = !self.takes() && self.has_work();
         let used = self.input.wipe_used();
         if self.input.is_empty() || !self.asked.is_empty() {
             self.half = None;
@@ -331,7 +341,10 @@ impl<S: Stream> Conversation<S> {
             log::answered(request, verdict);
         }
         match self.session.answered(ticket, answer, self.flow.output()) {
-            Then::GoOn => Ok(()),
+            Then::GoOn => {
+                self.answered = true;
+                Ok(())
+            }
             Then::Close => {
                 self.closing = Some(End::Done);
                 Ok(())

@@ -5,7 +5,9 @@ use dmail_core::{AuthRequest, Purpose, Unavailable, Verdict};
 /// Logs what came of a question.
 pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
     match (&request.purpose, answer) {
-        (Purpose::Check(_), Ok(Verdict::Accepted(account))) => {
+        // A salt is asked for before the login proper; that it was told says nothing.
+        (Purpose::Salt(_), Ok(_)) => {}
+        (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Accepted(account))) => {
             let (user, origin) = (&account.name, request.origin);
             tracing::info!(
                 service = %origin.service,
@@ -15,10 +17,10 @@ pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailab
                 "login"
             );
         }
-        (Purpose::Check(_), Ok(Verdict::Rejected(rejection))) => {
+        (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Rejected(rejection))) => {
             refused(request, rejection.kind.id(), &rejection.text);
         }
-        (Purpose::Check(_), Err(unavailable)) => {
+        (Purpose::Check(_) | Purpose::Prove(_) | Purpose::Salt(_), Err(unavailable)) => {
             refused(request, unavailable.kind.id(), &unavailable.detail);
         }
         (Purpose::Lookup, Ok(verdict)) => {

@@ -127,8 +127,14 @@ impl Talk {
 
     /// In Dovecot's dialect, past the greetings.
     async fn dovecot(tempfail: auth::Tempfail, change: impl FnOnce(&mut Manners)) -> Self {
-        let config =
-            auth::Config { tempfail, pid: 1, connection: 1, cookie: [0; 16], logins: None };
+        let config = auth::Config {
+            tempfail,
+            mechanisms: auth::PASSWORDS.into(),
+            pid: 1,
+            connection: 1,
+            cookie: [0; 16],
+            waiting: None,
+        };
         let mut talk = Self::begin(AuthSession::new(config), change);
         while !talk.line().await.starts_with("DONE") {}
         talk.say("VERSION\t1\t1\nCPID\t2\n").await;
@@ -417,10 +423,11 @@ async fn a_broken_off_tcp_connection_is_reset() {
     let new_session: NewSession = Box::new(|| {
         Box::new(AuthSession::new(auth::Config {
             tempfail: auth::Tempfail::Close,
+            mechanisms: auth::PASSWORDS.into(),
             pid: 1,
             connection: 1,
             cookie: [0; 16],
-            logins: None,
+            waiting: None,
         }))
     });
     let limits = Limits { connections: 1, per_client: 1 };

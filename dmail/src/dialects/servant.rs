@@ -7,6 +7,7 @@ use std::time::Duration;
 use dmail_authent::line::Quoting;
 use dmail_core::Authenticator;
 use dmail_core::config::{AccountWords, Dialect, DialectLine, Settings, Tempfail};
+use dmail_core::sasl::Mechanism;
 use dmail_dialects::authdaemon::AuthdaemonSession;
 use dmail_dialects::dovecot::auth::{self, AuthSession};
 use dmail_dialects::dovecot::userdb::{self, UserdbSession};
@@ -20,7 +21,6 @@ use dmail_dialects::{Session, UnixAccount, serve};
 use dmail_net::{Limits, Shutdown};
 
 use super::Shared;
-use crate::assemble;
 use crate::listen::Listener;
 
 /// How long a connection of our own protocol may be silent in its first
@@ -44,26 +44,34 @@ impl Servant {
     /// Serves `line`, with what all lines share.
     pub(super) fn new(line: &DialectLine, settings: &Settings, shared: &Shared) -> Self {
         let gateway = Arc::clone(&shared.live) as Arc<dyn Authenticator>;
-        let limits = assemble::limits(settings, settings.dialects.max_connections);
+        // One client is a mail server with many processes.
+        let connections = settings.dialects.max_connections;
+        let limits = Limits { connections, per_client: usize::MAX };
         let allow = allow(line);
         let new_session: NewSession = match &line.dialect {
             Dialect::Authdaemon(words) => {
                 let config = account(words);
                 sessions(move || AuthdaemonSession::new(config.clone(), true))
             }
-            Dialect::DovecotAuth { tempfail } => {
+            Dialect::DovecotAuth { tempfail, mechanisms } => {
+                note_unserved(mechanisms, &*gateway);
+                let (wanted, gateway) = (mechanisms.clone(), Arc::clone(&gateway));
                 let tempfail = match tempfail {
                     Tempfail::Close => auth::Tempfail::Close,
                     Tempfail::Code => auth::Tempfail::Code,
                 };
                 let logins = Arc::clone(&shared.logins);
                 sessions(move || {
+                    // The user base may be another one after SIGHUP.
+                    let proofs = gateway.proofs();
+                    let served = wanted.iter().filter(|wanted| wanted.is_served_by(proofs));
                     AuthSession::new(auth::Config {
                         tempfail,
+                        mechanisms: served.copied().collect(),
                         pid: std::process::id(),
                         connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
                         cookie: rand::random(),
-                        logins: Some(Arc::clone(&logins)),
+                        waiting: Some(Arc::clone(&logins)),
                     })
                 })
             }
@@ -115,6 +123,14 @@ impl Servant {
                 server.serve_unix(listener, shutdown).await;
             }
         }
+    }
+}
+
+/// Logs which of the mechanisms will not be offered.
+fn note_unserved(wanted: &[Mechanism], gateway: &dyn Authenticator) {
+    let proofs = gateway.proofs();
+    for mechanism in wanted.iter().filter(|wanted| !wanted.is_served_by(proofs)) {
+        tracing::warn!(%mechanism, "not offered: the user base cannot judge what it brings");
     }
 }
 

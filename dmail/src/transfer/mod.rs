@@ -19,7 +19,7 @@ use dmail_transfer::{Fields, TransferError, feed};
 
 use crate::cli::{Conflict, DiffArgs, ExportArgs, FieldArgs, ImportArgs};
 use crate::failure::Failure;
-use crate::{logging, serve};
+use crate::{logging, serve, terminal};
 use base::{Bases, Use};
 
 /// A base that does not answer now: EX_TEMPFAIL.
@@ -128,7 +128,7 @@ fn begin() {
 }
 
 fn failed(error: &TransferError, then: &str) -> ExitCode {
-    eprintln!("dmail: {error}; {then}");
+    terminal::complain(format_args!("dmail: {error}; {then}"));
     match error {
         TransferError::Unavailable(_) => ExitCode::from(TRY_AGAIN),
         _ => ExitCode::FAILURE,

@@ -1,12 +1,13 @@
 //! What import, export and diff say.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use dmail_core::Username;
 use dmail_transfer::diff::{self, Difference};
 use dmail_transfer::export;
 use dmail_transfer::import::{self, Event, EventKind};
+
+use crate::terminal;
 
 /// Tells how an import goes: everything if it is a dry run, else what an
 /// administrator should know.
@@ -58,13 +59,15 @@ pub(super) fn problem(event: &Event) {
         EventKind::Skipped(_)
         | EventKind::NoUser(_)
         | EventKind::Refused(_)
-        | EventKind::Note(_) => eprintln!("{}", line(event)),
+        | EventKind::Note(_) => terminal::complain(line(event)),
     }
 }
 
 pub(super) fn exported(summary: &export::Summary) -> ExitCode {
     let export::Summary { written, refused, noted } = *summary;
-    eprintln!("{written} written, {refused} refused, {noted} with something left out");
+    terminal::complain(format_args!(
+        "{written} written, {refused} refused, {noted} with something left out"
+    ));
     exit_code(refused + noted == 0)
 }
 
@@ -96,9 +99,9 @@ pub(super) fn compared(summary: &diff::Summary) -> ExitCode {
     }
 }
 
-/// Whoever closes standard output early has seen enough.
+/// What is done is done, whether anybody can read of it or not.
 fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = terminal::say(line);
 }
 
 fn exit_code(good: bool) -> ExitCode {

@@ -65,9 +65,9 @@ pub(super) enum AskError {
     /// The connection was lost: what became of the question is unknown.
     #[error("the connection was lost")]
     Lost,
-    /// The question is too long for a line.
+    /// No line can hold the question.
     #[error(transparent)]
-    TooLong(#[from] crate::wire::TooLong),
+    NotCarried(#[from] crate::wire::NotCarried),
 }
 
 /// Why a connection ended.

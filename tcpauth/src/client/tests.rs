@@ -8,7 +8,7 @@ use dmail_core::{
     Account, Action, Info, Origin, Rejection, RejectionKind, Secret, Service, Username,
 };
 use dmail_net::{Limits, Shutdown};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -65,6 +65,14 @@ impl Authenticator for Base {
     }
 }
 
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
 struct Daemon {
     base: Arc<Base>,
     address: std::net::SocketAddr,
@@ -98,6 +106,11 @@ impl Daemon {
         Self { base, address, shutdown, running }
     }
 
+    /// Waits until the first question has reached the base.
+    async fn asked(&self) {
+        until("it is asked", || self.base.asked.load(Ordering::SeqCst) > 0).await;
+    }
+
     async fn stop(self) {
         assert_eq!(self.shutdown.drain(Duration::from_secs(5)).await, 0);
         self.running.await.expect("no panic");
@@ -114,11 +127,7 @@ impl Recorder {
     }
 
     async fn until(&self, what: &str, condition: impl Fn(&[String]) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !condition(&self.heard()) {
-            assert!(Instant::now() < deadline, "{what}: {:?}", self.heard());
-            sleep(Duration::from_millis(2)).await;
-        }
+        until(what, || condition(&self.heard())).await;
     }
 }
 
@@ -225,9 +234,7 @@ async fn one_connection_carries_many_questions() {
         tokio::spawn(async move { client.authenticate(&check(&name, b"old")).await })
     };
     let slow = ask("slow".into());
-    while daemon.base.asked.load(Ordering::SeqCst) == 0 {
-        sleep(Duration::from_millis(2)).await;
-    }
+    daemon.asked().await;
     let quick: Vec<_> = (0..100).map(|number| ask(format!("user{number}"))).collect();
     for answer in quick {
         assert!(is_accepted(&answer.await.expect("no panic")));
@@ -454,9 +461,7 @@ async fn a_client_that_is_closed_keeps_nobody_waiting() {
         let client = Arc::clone(&client);
         async move { client.authenticate(&check("slow", b"old")).await }
     });
-    while daemon.base.asked.load(Ordering::SeqCst) == 0 {
-        sleep(Duration::from_millis(2)).await;
-    }
+    daemon.asked().await;
     client.close().await;
     let lost = tokio::time::timeout(Duration::from_secs(10), slow).await.expect("in time");
     lost.expect("no panic").expect_err("nobody knows");
@@ -470,7 +475,12 @@ async fn a_client_that_is_closed_keeps_nobody_waiting() {
 async fn what_an_old_daemon_said_unasked_is_not_the_answer_to_the_next_question() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let (said, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    // What arrives here was said later, so what was said before is there, too.
+    let marks = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut mark =
+        TcpStream::connect(marks.local_addr().expect("bound")).await.expect("it is there");
+    let (mut marks, _) = marks.accept().await.expect("a mark");
+    let (answered, mut hears) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.expect("a client");
@@ -480,10 +490,10 @@ async fn what_an_old_daemon_said_unasked_is_not_the_answer_to_the_next_question(
                 stream.write_all(b"+OK bob config\n").await.expect("it reads");
                 stream.flush().await.expect("it reads");
                 line.clear();
-                sleep(Duration::from_millis(20)).await;
+                hears.recv().await.expect("the test runs");
                 // As a daemon that has enough of an idle client.
                 stream.write_all(b"-ERR idle for too long\n").await.expect("it reads");
-                said.send(()).expect("the test runs");
+                mark.write_all(b".").await.expect("the test runs");
             }
         }
     });
@@ -494,9 +504,8 @@ async fn what_an_old_daemon_said_unasked_is_not_the_answer_to_the_next_question(
     for _ in 0..3 {
         let verdict = client.authenticate(&check("bob", b"old")).await;
         assert!(is_accepted(&verdict), "{verdict:?}");
-        hears.recv().await.expect("it said so");
-        // Until it has arrived here.
-        sleep(Duration::from_millis(50)).await;
+        answered.send(()).expect("the daemon runs");
+        assert_eq!(marks.read_u8().await.expect("it said more"), b'.');
     }
 }
 
@@ -509,9 +518,7 @@ async fn a_daemon_with_too_many_questions_is_overloaded_and_not_absent() {
         let client = Arc::clone(&client);
         async move { client.authenticate(&check("slow", b"old")).await }
     });
-    while daemon.base.asked.load(Ordering::SeqCst) == 0 {
-        sleep(Duration::from_millis(2)).await;
-    }
+    daemon.asked().await;
     let error = client.authenticate(&check("bob", b"old")).await.expect_err("no room");
     assert_eq!(error.kind, UnavailableKind::Overloaded);
     daemon.base.gate.add_permits(1);

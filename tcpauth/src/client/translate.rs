@@ -9,7 +9,7 @@ use dmail_core::{
 use super::Attempt;
 use super::channel::{AskError, Channel};
 use super::plain::{Plain, PlainError};
-use crate::wire::{Answer, Question};
+use crate::wire::{Answer, NotCarried, Question};
 
 /// The answer to a question.
 pub(super) enum Reply {
@@ -22,7 +22,7 @@ pub(super) enum Reply {
 pub(super) async fn second(channel: &Channel, question: &Question) -> Attempt {
     match channel.ask(question).await {
         Ok((hits, answer)) => of_answer(question, hits, answer),
-        Err(AskError::TooLong(error)) => Attempt::Answered(refused(question, error.to_string())),
+        Err(AskError::NotCarried(error)) => Attempt::Answered(refused(question, error.to_string())),
         Err(error @ AskError::Closed) => Attempt::NotAsked(error.to_string()),
         // It is there: memory must not stand in for it as for one that is not.
         Err(error @ AskError::Busy) => {
@@ -51,7 +51,10 @@ fn of_answer(question: &Question, hits: Vec<Hit>, answer: Answer) -> Attempt {
 
 /// Asks a daemon of the first version.
 pub(super) async fn plain(plain: &Plain, question: &Question) -> Attempt {
-    match plain.ask(&request(question, plain.tells_address())).await {
+    let Some(request) = request(question, plain.tells_address()) else {
+        return Attempt::Answered(refused(question, NotCarried::Proof.to_string()));
+    };
+    match plain.ask(&request).await {
         Ok((data, reply)) => of_reply(question, &data, reply),
         Err(PlainError::NotCarriable(error)) => {
             Attempt::Answered(refused(question, error.to_string()))
@@ -62,15 +65,16 @@ pub(super) async fn plain(plain: &Plain, question: &Question) -> Attempt {
     }
 }
 
-/// The question as a line of the first version.
-fn request(question: &Question, tells_address: bool) -> Request {
-    match question.clone() {
+/// The question as a line of the first version, if it has a word for it.
+fn request(question: &Question, tells_address: bool) -> Option<Request> {
+    Some(match question.clone() {
         Question::Authenticate(AuthRequest { user, purpose, origin, .. }) => match purpose {
             Purpose::Check(secret) => {
                 let client = origin.client.filter(|_| tells_address);
                 Request::Check { user, secret, client }
             }
             Purpose::Lookup => Request::Lookup { user },
+            Purpose::Prove(_) | Purpose::Salt(_) => return None,
         },
         Question::Change(Change { user, action, .. }) => match action {
             Action::Delete => Request::Del { user },
@@ -79,7 +83,7 @@ fn request(question: &Question, tells_address: bool) -> Request {
         Question::Search(search) => {
             Request::Search { pattern: search.pattern, from: search.from, max: search.max }
         }
-    }
+    })
 }
 
 fn of_reply(question: &Question, data: &[DataLine], reply: line::Reply) -> Attempt {
@@ -91,8 +95,8 @@ fn of_reply(question: &Question, data: &[DataLine], reply: line::Reply) -> Attem
         Question::Authenticate(request) if said_no => {
             // The first version does not say what kind of no it is.
             let kind = match request.purpose {
-                Purpose::Check(_) => RejectionKind::NotVerified,
                 Purpose::Lookup => RejectionKind::UnknownUser,
+                _ => RejectionKind::NotVerified,
             };
             let no = Rejection::new(kind, reply.text);
             Attempt::Answered(Reply::Verdict(Verdict::Rejected(no)))

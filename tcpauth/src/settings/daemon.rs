@@ -8,11 +8,11 @@ use std::time::Duration;
 use dmail_authent::line::Quoting;
 use dmail_core::config::Unset::{Compulsory, Nothing, Value};
 use dmail_core::config::value::{
-    addresses, boolean, command, domain, listen_on, number, path, seconds, secret, word,
+    addresses, boolean, domain, listen_on, number, path, seconds, secret, word,
 };
 use dmail_core::config::{
-    self, CacheSettings, CommandLine, Given, ListenOn, Loaded, LogLevel, NwauthSettings, Severity,
-    Vocabulary,
+    self, CacheSettings, Given, ListenOn, Loaded, LogLevel, ModuleSettings, NwauthSettings,
+    Severity, Vocabulary,
 };
 use dmail_core::pattern::AddressList;
 use dmail_core::{Domain, Secret};
@@ -116,44 +116,12 @@ dmail_core::settings! {
 dmail_core::settings! {
     title: "What it asks";
     /// Either `authent_process` or `source`.
-    pub struct ModuleSettings {
-        /// The module that knows the users: a program that reads questions
-        /// from its standard input and answers on its standard output. It is
-        /// run directly and not by a shell.
-        process: Option<CommandLine> = optional("authent_process", command()),
-            default: Nothing("`source` is asked"),
-            example: "authent_process /usr/local/dmail/nwauth -path /etc/dmail";
-
+    pub struct BaseSettings {
         /// A user base that is built in, as `authent_method` in dmail.conf
         /// calls it, and the file of its settings (of `nwauth`: its folder).
         source: Option<SourceWords> = optional("source", source()),
             default: Nothing("`authent_process` is asked"),
             example: "source ldap /etc/dmail/ldapauth.ini";
-
-        /// How many copies of the module run. Each answers one question at a
-        /// time.
-        number: usize = one("authent_number", number(1..=256)),
-            default: Value("2"), example: "authent_number 4";
-
-        /// How long the module may take over one answer.
-        timeout: Duration = one("authent_timeout", seconds(1..=600)),
-            default: Value("10"), example: "authent_timeout 20";
-
-        /// How many questions may wait for a free copy of the module.
-        queue: usize = one("authent_queue", number(1..=1_000_000)),
-            default: Value("1000"), example: "authent_queue 200";
-
-        /// Whether the module understands percent-encoded arguments.
-        quote: bool = one("authent_quote", boolean()),
-            default: Value("false"), example: "authent_quote true";
-
-        /// Whether the module understands names and passwords in UTF-8.
-        utf8: bool = one("authent_utf8", boolean()),
-            default: Value("false"), example: "authent_utf8 true";
-
-        /// Whether `check` tells the module the address of the user's client.
-        send_ip: bool = one("authent_send_ip", boolean()),
-            default: Value("true"), example: "authent_send_ip false";
 
         /// A domain that the module may append to a name, or leave off.
         domains: Vec<Domain> = many("host_domain", domain()),
@@ -198,6 +166,7 @@ pub const TCPAUTHSVR_CONF: Vocabulary = Vocabulary {
     groups: &[
         ListenSettings::GROUP,
         GuardSettings::GROUP,
+        BaseSettings::GROUP,
         ModuleSettings::GROUP,
         CacheSettings::GROUP,
         NwauthSettings::GROUP,
@@ -214,6 +183,8 @@ pub struct DaemonSettings {
     /// Whom it answers.
     pub guard: GuardSettings,
     /// What it asks.
+    pub base: BaseSettings,
+    /// The module, if that is what it asks.
     pub module: ModuleSettings,
     /// How long answers are remembered.
     pub cache: CacheSettings,
@@ -261,6 +232,7 @@ pub fn load_daemon(file: &Path) -> Loaded<DaemonSettings> {
 fn build(given: &mut Given<'_>) -> Option<DaemonSettings> {
     let listen = ListenSettings::build(given);
     let guard = GuardSettings::build(given);
+    let base = BaseSettings::build(given);
     let module = ModuleSettings::build(given);
     let cache = CacheSettings::build(given);
     // A default that is a path counts from the folder of the file, as others do.
@@ -270,8 +242,8 @@ fn build(given: &mut Given<'_>) -> Option<DaemonSettings> {
     let log = LogSettings::build(given)
         .map(|log| LogSettings { dsmtp_path: folder.join(&log.dsmtp_path), ..log });
     let tls = guard.as_ref().and_then(|guard| build_tls(guard, given));
-    if let Some(module) = &module {
-        check_module(module, given);
+    if let (Some(base), Some(module)) = (&base, &module) {
+        check_base(base, module, given);
     }
     if let (Some(listen), Some(guard)) = (&listen, &guard) {
         check_guard(listen, guard, given);
@@ -279,6 +251,7 @@ fn build(given: &mut Given<'_>) -> Option<DaemonSettings> {
     Some(DaemonSettings {
         listen: listen?,
         guard: guard?,
+        base: base?,
         module: module?,
         cache: cache?,
         nwauth: nwauth?,
@@ -287,11 +260,11 @@ fn build(given: &mut Given<'_>) -> Option<DaemonSettings> {
     })
 }
 
-fn check_module(module: &ModuleSettings, given: &mut Given<'_>) {
+fn check_base(base: &BaseSettings, module: &ModuleSettings, given: &mut Given<'_>) {
     if !given.are_sound(&["source", "authent_process"]) {
         return;
     }
-    match (&module.process, &module.source) {
+    match (&module.process, &base.source) {
         (None, None) => given.report(
             Severity::Error,
             &[],

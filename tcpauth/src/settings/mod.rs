@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub use client::{TCPAUTH_INI, check_client, load_client};
 pub use daemon::{
-    DaemonSettings, GuardSettings, ListenSettings, LogSettings, ModuleSettings, TCPAUTHSVR_CONF,
+    BaseSettings, DaemonSettings, GuardSettings, ListenSettings, LogSettings, TCPAUTHSVR_CONF,
     load_daemon,
 };
 pub use kind::SourceWords;

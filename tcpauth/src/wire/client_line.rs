@@ -46,8 +46,14 @@ pub enum Malformed {
 
 /// A question that no line can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the question is longer than {MAX_LINE_BYTES} bytes")]
-pub struct TooLong;
+pub enum NotCarried {
+    /// There is no word for a password that is shown without being told.
+    #[error("the protocol carries passwords only")]
+    Proof,
+    /// Too long.
+    #[error("the question is longer than {MAX_LINE_BYTES} bytes")]
+    TooLong,
+}
 
 impl ClientLine {
     /// Reads one line, without its end.
@@ -121,8 +127,8 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// If it is too long. `out` is as it was then.
-    pub fn write(&self, out: &mut Vec<u8>, id: u64) -> Result<(), TooLong> {
+    /// If no line can hold it. `out` is as it was then.
+    pub fn write(&self, out: &mut Vec<u8>, id: u64) -> Result<(), NotCarried> {
         match self {
             Self::Authenticate(request) => write_request(out, id, request),
             Self::Change(change) => write_change(out, id, change),
@@ -141,25 +147,24 @@ impl Question {
     }
 }
 
-fn write_request(out: &mut Vec<u8>, id: u64, request: &AuthRequest) -> Result<(), TooLong> {
+fn write_request(out: &mut Vec<u8>, id: u64, request: &AuthRequest) -> Result<(), NotCarried> {
+    let (verb, secret) = match &request.purpose {
+        Purpose::Check(secret) => (" check", Some(secret)),
+        Purpose::Lookup => (" lookup", None),
+        Purpose::Prove(_) | Purpose::Salt(_) => return Err(NotCarried::Proof),
+    };
     bounded(out, |out| {
         field::put_digits(out, id);
-        match &request.purpose {
-            Purpose::Check(secret) => {
-                out.extend_from_slice(b" check");
-                field::put(out, request.user.as_str().as_bytes());
-                field::put(out, secret.expose());
-            }
-            Purpose::Lookup => {
-                out.extend_from_slice(b" lookup");
-                field::put(out, request.user.as_str().as_bytes());
-            }
+        out.extend_from_slice(verb.as_bytes());
+        field::put(out, request.user.as_str().as_bytes());
+        if let Some(secret) = secret {
+            field::put(out, secret.expose());
         }
         field::put_origin(out, &request.origin);
     })
 }
 
-fn write_change(out: &mut Vec<u8>, id: u64, change: &Change) -> Result<(), TooLong> {
+fn write_change(out: &mut Vec<u8>, id: u64, change: &Change) -> Result<(), NotCarried> {
     bounded(out, |out| {
         field::put_digits(out, id);
         let user = change.user.as_str().as_bytes();
@@ -186,13 +191,13 @@ fn write_change(out: &mut Vec<u8>, id: u64, change: &Change) -> Result<(), TooLo
 }
 
 /// Ends the line that `write` wrote, or takes it back.
-fn bounded(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLong> {
+fn bounded(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), NotCarried> {
     let start = out.len();
     write(out);
     if out.len() - start > MAX_LINE_BYTES {
         out[start..].fill(0);
         out.truncate(start);
-        return Err(TooLong);
+        return Err(NotCarried::TooLong);
     }
     out.push(b'\n');
     Ok(())

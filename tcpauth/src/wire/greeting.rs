@@ -17,6 +17,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use dmail_authent::line::{Reply, ReplyLine, Status};
 use dmail_core::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -134,12 +135,13 @@ impl Welcome {
     ///
     /// If it is no welcome to the second version.
     pub fn parse(line: &[u8]) -> Result<Self, GreetingError> {
-        let text = String::from_utf8_lossy(line);
-        if let Some(why) = text.strip_prefix("-DEAD") {
-            return Err(GreetingError::Refused(why.trim().to_owned()));
-        }
-        let Some(words) = text.strip_prefix("+OK dmail ") else {
-            return Err(GreetingError::FirstVersion);
+        let Ok(ReplyLine::Final(Reply { status, text })) = ReplyLine::parse(line) else {
+            return Err(Fault("an answer that no daemon gives").into());
+        };
+        let words = match (status, text.strip_prefix("dmail ")) {
+            (Status::Dead, _) => return Err(GreetingError::Refused(text)),
+            (Status::Ok, Some(words)) => words,
+            (Status::Ok | Status::Err, _) => return Err(GreetingError::FirstVersion),
         };
         let wrong = Fault("a welcome that is none");
         let mut words = words.split(' ');

@@ -331,7 +331,14 @@ fn greetings_are_read_back_and_a_first_version_is_known_by_its_answer() {
     assert_eq!(answer("-ERR unknown command, try help"), GreetingError::FirstVersion);
     assert_eq!(answer("+OK"), GreetingError::FirstVersion);
     assert_eq!(answer("-DEAD too many"), GreetingError::Refused("too many".into()));
+    assert_eq!(answer("-DEAD"), GreetingError::Refused(String::new()));
     assert!(matches!(answer("+OK dmail 3 nonce=00"), GreetingError::Fault(_)));
+    // What is no daemon at all is not an old one either: it gets no password.
+    for other in
+        ["", "HTTP/1.1 400 Bad Request", "SSH-2.0-x", "+OKAY", "-ERRATIC", "-DEADLY", "+DATA x"]
+    {
+        assert!(matches!(answer(other), GreetingError::Fault(_)), "{other}");
+    }
     assert!(matches!(answer("+OK dmail 2"), GreetingError::Fault(_)));
 }
 

@@ -9,7 +9,7 @@ use dmail_core::{
     Verdict,
 };
 use dmail_tests::peer::slapd::{READER, SUFFIX, WRITER};
-use dmail_tests::wait::PATIENCE;
+use dmail_tests::wait;
 
 /// Settings that find users by their `uid`.
 pub(crate) const BY_UID: &str = "ldap_search_name uid\n";
@@ -130,11 +130,7 @@ impl Source {
 
     /// Waits until a check comes to this.
     pub(crate) async fn until(&self, what: &str, name: &str, password: &str, expected: Came) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while self.check(name, password).await != expected {
-            assert!(tokio::time::Instant::now() < deadline, "waited in vain until {what}");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        wait::until_answered(what, async || self.check(name, password).await == expected).await;
     }
 }
 

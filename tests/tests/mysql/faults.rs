@@ -24,12 +24,27 @@ async fn impatient(server: &MariaDb) -> MySql {
 
 /// Waits until a right password is right again.
 async fn recovered(base: &MySql) {
-    let deadline = Instant::now() + wait::PATIENCE;
-    while !is_accepted(&check(base, "u1", "p1").await) {
-        assert!(Instant::now() < deadline, "it never came back");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until_answered("it is back", async || is_accepted(&check(base, "u1", "p1").await)).await;
     assert_eq!(rejection(check(base, "u1", "wrong").await), RejectionKind::NotVerified);
+}
+
+#[tokio::test]
+async fn a_question_does_not_wait_longer_for_a_connection_than_for_its_answer() {
+    // It takes connections and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("mysqlauth.ini");
+    let address = silent.local_addr().expect("bound");
+    let settings = format!(
+        "{SETTINGS}\nmysql_server {address}\nmysql_login dmail\nmysql_password opensesame\n\
+         mysql_timeout 1\nmysql_connect_timeout 60\n"
+    );
+    std::fs::write(&file, settings).expect("room for it");
+    let patience = Duration::from_secs(20);
+    let opened = tokio::time::timeout(patience, dmail_mysql::open(&file)).await.expect("in time");
+    let base = opened.expect("a server that does not answer is no reason");
+    let asked = tokio::time::timeout(patience, check(&base, "u1", "p1")).await.expect("in time");
+    assert_eq!(asked.expect_err("nobody answers").kind, UnavailableKind::Timeout);
 }
 
 /// A client of the server that runs `sql` until it is dropped, and has got as

@@ -129,6 +129,21 @@ async fn all_records_can_be_read_and_put_into_another_table() {
     assert_eq!(account(lookup(&other, "u7").await).drop, DropPath::File("/m/u7".into()));
     let stored = "SELECT passwd FROM maildb.other ORDER BY username DESC LIMIT 1";
     assert_eq!(server.sql(stored), "{SSHA}abc");
+    // Without a stored password, the present one stays, and a new user has none.
+    let moved =
+        UserRecord { stored: None, drop: DropPath::File("/m/moved".into()), ..seven.clone() };
+    let fresh = UserRecord { user: user("fresh"), ..moved.clone() };
+    for record in [&moved, &fresh, &fresh] {
+        assert!(matches!(to.put(record).await, Ok(Outcome::Done(_))));
+        let DropPath::File(path) = account(lookup(&other, record.user.as_str()).await).drop else {
+            panic!("{} has no drop file", record.user);
+        };
+        assert_eq!(path.to_str(), Some("/m/moved"));
+    }
+    assert_eq!(server.sql(stored), "{SSHA}abc");
+    let locked = check(&other, "fresh", "!").await;
+    assert_eq!(rejection(locked), RejectionKind::NotVerified);
+    assert_eq!(server.sql("SELECT passwd FROM maildb.other WHERE username='fresh'"), "!");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path};
 
+use dmail_core::config::{LoginPolicy, StateRule};
 use dmail_core::{DropPath, Info, Secret, Uid, UserRecord, Username};
 
 use super::{Entry, What};
@@ -16,6 +17,11 @@ const MAX_VALUES: usize = 100;
 /// Most bytes of fields that are written in one text.
 const MAX_TEXT: usize = 64 * 1024;
 
+/// The field of an account's state, and the one in which nobody may log in
+/// for the time being.
+const STATE: &str = "mailstatus";
+const SUSPENDED: &str = "suspended";
+
 /// What is known so far.
 pub(super) struct Draft {
     line: u64,
@@ -26,6 +32,8 @@ pub(super) struct Draft {
     info: Info,
     /// How many fields there are in `info`.
     fields: usize,
+    /// What says that nobody may log in to the account.
+    suspended: Option<String>,
     pub(super) notes: Vec<String>,
     /// The first thing that makes the user impossible to take in.
     fault: Option<String>,
@@ -42,6 +50,7 @@ impl Draft {
             uid: None,
             info: Info::default(),
             fields: 0,
+            suspended: None,
             notes: Vec::new(),
             fault: None,
         }
@@ -103,6 +112,11 @@ impl Draft {
         }
     }
 
+    /// The account is locked where it comes from, as the field `label` says.
+    pub(super) fn suspend(&mut self, label: &str) {
+        self.suspended.get_or_insert_with(|| label.to_owned());
+    }
+
     /// Many fields in one text, written `label="value"`; other text is the
     /// value of `label`.
     pub(super) fn info_text(&mut self, label: &str, text: &str) {
@@ -124,8 +138,18 @@ impl Draft {
     }
 
     /// All that was said, as one entry.
-    pub(super) fn finish(self) -> Entry {
-        let Self { line, user, stored, drop, uid, info, notes, fault, fields: _ } = self;
+    pub(super) fn finish(mut self) -> Entry {
+        if let Some(label) = self.suspended.take()
+            && !is_refused(&self.info)
+        {
+            match self.info.set(STATE, SUSPENDED) {
+                Ok(()) => {
+                    self.notes.push(format!("{label}: the account is suspended here ({STATE})"));
+                }
+                Err(error) => self.refuse(format!("{label}: {error}")),
+            }
+        }
+        let Self { line, user, stored, drop, uid, info, notes, fault, .. } = self;
         let what = match (fault, user) {
             (Some(why), user) => What::Refused { user, why },
             (None, None) => What::NoUser("no user name".to_owned()),
@@ -135,6 +159,14 @@ impl Draft {
         };
         Entry { line, what, notes }
     }
+}
+
+/// Whether the account has a state already that lets nobody log in.
+fn is_refused(info: &Info) -> bool {
+    let Some(state) = info.account_state() else { return false };
+    let rules = StateRule::usual();
+    let rule = rules.iter().find(|rule| rule.state.eq_ignore_ascii_case(state));
+    rule.is_some_and(|rule| rule.login == LoginPolicy::Refuse)
 }
 
 /// The owner of a drop file as text; nothing for nobody.

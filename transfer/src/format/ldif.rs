@@ -41,6 +41,10 @@ const TREE: [&str; 12] = [
     "contextCSN",
 ];
 
+/// Attributes by which a directory keeps somebody from logging in: OpenLDAP's,
+/// which is there while the account is locked, and that of 389 and its kin.
+const LOCKS: [&str; 2] = ["pwdAccountLockedTime", "nsAccountLock"];
+
 /// The attribute with fields whose label is no attribute's name.
 const OTHER_FIELDS: &str = "info";
 
@@ -138,6 +142,10 @@ impl LdifReader {
             // The place in the tree, and the format.
         } else if TREE.iter().any(|name| attribute.is(name)) {
             // What the directory itself has written.
+        } else if LOCKS.iter().any(|name| attribute.is(name)) {
+            if !value.eq_ignore_ascii_case(b"false") {
+                draft.suspend(&attribute.name);
+            }
         } else if let Ok(text) = std::str::from_utf8(value) {
             if named(drop_path, "dropPath") {
                 draft.drop_path(text);

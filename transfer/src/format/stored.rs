@@ -3,6 +3,7 @@
 //! | here | LDAP `userPassword` | Dovecot |
 //! |---|---|---|
 //! | `$6$…`, `$2y$…`, DES | `{CRYPT}$6$…` | `{CRYPT}$6$…` |
+//! | `{BLF-CRYPT}$2y$…` and the like | `{CRYPT}$2y$…` | as it is |
 //! | `$argon2id$…` | `{ARGON2}$argon2id$…` | `{ARGON2ID}$argon2id$…` |
 //! | `{SSHA}…` and the like | as it is | as it is; `{MD5}` is `{LDAP-MD5}` |
 //! | `*clear`, `{PLAIN}clear` | `{CLEARTEXT}clear` | `{PLAIN}clear`, `{PLAIN.b64}…` |
@@ -32,10 +33,16 @@ pub(super) fn to_ldap(stored: &Secret) -> Option<Zeroizing<Vec<u8>>> {
     if let Some(clear) = clear_text(stored) {
         return Some(tagged("CLEARTEXT", clear));
     }
+    let bare = without_tag(bytes);
+    let bytes = bare.as_ref().map_or(bytes, Secret::expose);
     if bytes.starts_with(b"$argon2") {
         return Some(tagged("ARGON2", bytes));
     }
-    tag(bytes).map(|_| Zeroizing::new(bytes.to_vec())).or_else(|| crypt(bytes))
+    match tag(bytes) {
+        Some((tag, rest)) if tag == "SHA1" => Some(tagged("SHA", rest)),
+        Some(_) => Some(Zeroizing::new(bytes.to_vec())),
+        None => crypt(bytes),
+    }
 }
 
 /// The password field of a passwd-file; `None` if it is empty, or `x`, which
@@ -81,6 +88,9 @@ pub(super) fn to_dovecot(stored: &Secret) -> Option<Zeroizing<Vec<u8>>> {
     if bytes.contains(&b':') {
         return None;
     }
+    // Dovecot has a tag for each of argon2's kinds, and none for all.
+    let bare = without_tag(bytes).filter(|bare| bare.expose().starts_with(b"$argon2"));
+    let bytes = bare.as_ref().map_or(bytes, Secret::expose);
     match tag(bytes) {
         Some((tag, rest)) if tag == "MD5" && !rest.starts_with(b"$") => {
             Some(tagged("LDAP-MD5", rest))
@@ -89,6 +99,14 @@ pub(super) fn to_dovecot(stored: &Secret) -> Option<Zeroizing<Vec<u8>>> {
         None if bytes.starts_with(b"$argon2id$") => Some(tagged("ARGON2ID", bytes)),
         None if bytes.starts_with(b"$argon2i$") => Some(tagged("ARGON2I", bytes)),
         None => crypt(bytes),
+    }
+}
+
+/// Crypt text, if that is what a tag is in front of.
+fn without_tag(bytes: &[u8]) -> Option<Secret> {
+    match tag(bytes)? {
+        (tag, rest) if tag == "MD5" && rest.starts_with(b"$1$") => Some(Secret::new(rest)),
+        (tag, rest) => common_tag(&tag, rest),
     }
 }
 
@@ -204,6 +222,25 @@ mod tests {
             ("{plain}a:b", Some("{CLEARTEXT}a:b"), Some("{PLAIN.b64}YTpi"), "{PLAIN}a:b"),
             ("!$6$s$h", Some("{CRYPT}!$6$s$h"), Some("{CRYPT}!$6$s$h"), "!$6$s$h"),
             ("{SASL}bob@R", Some("{SASL}bob@R"), Some("{SASL}bob@R"), "{SASL}bob@R"),
+            (
+                "{BLF-CRYPT}$2y$05$x",
+                Some("{CRYPT}$2y$05$x"),
+                Some("{BLF-CRYPT}$2y$05$x"),
+                "$2y$05$x",
+            ),
+            ("{sha512-crypt}$6$s$h", Some("{CRYPT}$6$s$h"), Some("{sha512-crypt}$6$s$h"), "$6$s$h"),
+            (
+                "{ARGON2ID}$argon2id$v=19$x",
+                Some("{ARGON2}$argon2id$v=19$x"),
+                Some("{ARGON2ID}$argon2id$v=19$x"),
+                "$argon2id$v=19$x",
+            ),
+            (
+                "{ARGON2}$argon2i$v=19$x",
+                Some("{ARGON2}$argon2i$v=19$x"),
+                Some("{ARGON2I}$argon2i$v=19$x"),
+                "$argon2i$v=19$x",
+            ),
         ];
         for (stored, ldap, dovecot, back) in rows {
             let stored = Secret::new(stored.as_bytes());
@@ -212,6 +249,9 @@ mod tests {
             assert_eq!(text(to_dovecot.clone()).as_deref(), dovecot);
             assert_eq!(secret(from_ldap(&to_ldap.expect("a form"))).as_deref(), Some(back));
             assert_eq!(secret(from_dovecot(&to_dovecot.expect("a form"))).as_deref(), Some(back));
+        }
+        for (stored, ldap) in [("{MD5}$1$s$h", "{CRYPT}$1$s$h"), ("{SHA1}QUJD", "{SHA}QUJD")] {
+            assert_eq!(text(to_ldap(&Secret::new(stored.as_bytes()))).as_deref(), Some(ldap));
         }
         // The reversible hash of old NWAuth versions means nothing to others.
         let old = Secret::new(*b"qrQ\\Wd");

@@ -159,6 +159,23 @@ fn ldif_is_read_as_directories_dump_it() {
 }
 
 #[test]
+fn an_account_that_its_directory_has_locked_is_suspended() {
+    let text = "uid: a\nuserPassword: {SSHA}QUJD\npwdAccountLockedTime: 000001010000Z\n\n\
+                uid: b\nnsaccountlock: TRUE\nmailstatus: good\n\n\
+                uid: c\nnsAccountLock: false\n\n\
+                mailstatus: banned\nuid: d\nnsAccountLock: true\n";
+    let expected = [
+        "1: a {SSHA}QUJD config - mailstatus=\"suspended\" \
+         (pwdAccountLockedTime: the account is suspended here (mailstatus))",
+        "5: b - config - mailstatus=\"suspended\" \
+         (nsaccountlock: the account is suspended here (mailstatus))",
+        "9: c - config -",
+        "12: d - config - mailstatus=\"banned\"",
+    ];
+    assert_eq!(shown(Format::Ldif, text), expected);
+}
+
+#[test]
 fn csv_is_read_as_spreadsheets_write_it() {
     let text = "\u{feff}User,password,Full Name,uid,info,quota\r\n\
                 bob,$6$s$h,\"Smith, Bob\",1001,\"lang=\"\"de\"\" x=\"\"y\"\"\",5M\r\n\

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use dmail_core::pattern::NameList;
 use dmail_core::{
     Account, Action, AuthRequest, Authenticator, Change, DropPath, Found, Hit, Info, Origin,
-    Outcome, Purpose, Rejection, Search, SearchOutcome, Secret, Service, Unavailable,
+    Outcome, Proofs, Purpose, Rejection, Salt, Search, SearchOutcome, Secret, Service, Unavailable,
     UnavailableKind, Username, Verdict, Watcher,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Base {
     pub(super) down: AtomicBool,
     /// Checks are answered, all else is not.
     pub(super) half_down: AtomicBool,
+    /// It judges no proofs.
+    pub(super) passwords_only: AtomicBool,
     /// How long an answer takes.
     pub(super) takes: Mutex<Duration>,
     /// Where all mail lies, if not where dmail.conf says.
@@ -93,6 +95,8 @@ impl Authenticator for Base {
         let verb = match &request.purpose {
             Purpose::Check(_) => "check",
             Purpose::Lookup => "lookup",
+            Purpose::Prove(_) => "prove",
+            Purpose::Salt(_) => "salt",
         };
         // Decided at once; it is the answer that takes long.
         let user = self.users().get(name.as_str()).cloned();
@@ -101,10 +105,29 @@ impl Authenticator for Base {
             (Some(user), Purpose::Check(secret)) if secret.expose() == user.password.as_bytes() => {
                 Verdict::accepted(self.account(name, &user))
             }
-            (_, Purpose::Check(_)) => Verdict::Rejected(Rejection::not_verified(name)),
             (Some(user), Purpose::Lookup) => Verdict::accepted(self.account(name, &user)),
             (None, Purpose::Lookup) => Verdict::Rejected(Rejection::unknown_user(name)),
+            (_, Purpose::Prove(_) | Purpose::Salt(_))
+                if self.passwords_only.load(Ordering::SeqCst) =>
+            {
+                Verdict::Rejected(Rejection::unsupported())
+            }
+            (Some(user), Purpose::Prove(proof)) if proof.guess() == user.password.as_bytes() => {
+                Verdict::accepted(self.account(name, &user))
+            }
+            (Some(user), Purpose::Salt(question)) => {
+                question.tell(Salt { bytes: user.password.as_bytes().into(), iterations: 1 });
+                Verdict::accepted(self.account(name, &user))
+            }
+            _ => Verdict::Rejected(Rejection::not_verified(name)),
         })
+    }
+
+    fn proofs(&self) -> Proofs {
+        match self.passwords_only.load(Ordering::SeqCst) {
+            true => Proofs::default(),
+            false => Proofs::STORED,
+        }
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {

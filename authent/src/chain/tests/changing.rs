@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use dmail_core::{Action, Change, Origin, Secret, Service};
 
@@ -37,6 +38,27 @@ fn bench() -> Bench {
     two.verbs.del = names("*");
     let chain = Chain::new(vec![member("module 10", &first), two]);
     Bench { first, second, chain }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_does_not_wait_for_another_one_without_end() {
+    let Bench { first, chain, .. } = bench();
+    let chain = Arc::new(chain);
+    // Each member may take ten seconds over each question.
+    *first.takes.lock().expect("no panic") = Duration::from_secs(9);
+    let slow = tokio::spawn({
+        let chain = Arc::clone(&chain);
+        async move { change(&chain, "cat", set("slow")).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let started = tokio::time::Instant::now();
+    let late =
+        Change { user: user("CAT"), action: set("late"), origin: Origin::local(Service::Admin) };
+    let error = chain.change(&late).await.expect_err("it is not its turn");
+    assert_eq!(error.kind, UnavailableKind::Overloaded);
+    assert_eq!(started.elapsed().as_secs(), 10);
+    assert_eq!(slow.await.expect("no panic"), "cat done");
+    assert_eq!(first.password("cat").as_deref(), Some("slow"));
 }
 
 #[tokio::test]

@@ -182,12 +182,15 @@ impl Authenticator for Directory {
         {
             return Ok(Verdict::Rejected(Rejection::not_verified(&request.user)));
         }
+        if !request.purpose.is_repeatable() {
+            return Ok(Verdict::Rejected(Rejection::unsupported()));
+        }
         let mut attempts = self.servers.attempts();
         loop {
             let server = attempts.server()?;
             let answer = match &request.purpose {
                 Purpose::Check(secret) => self.check_at(server, &request.user, secret).await,
-                Purpose::Lookup => self.lookup_at(server, &request.user).await,
+                _ => self.lookup_at(server, &request.user).await,
             };
             match answer {
                 Ok(verdict) => {

@@ -12,7 +12,7 @@ mod mysql;
 
 use std::sync::Arc;
 
-use dmail_core::{Secret, Unavailable, UnavailableKind};
+use dmail_core::{Proofs, Secret, Unavailable, UnavailableKind};
 use dmail_schemes::hasher::Hasher;
 use dmail_schemes::{Scheme, SchemeError, needs_rehash};
 use subtle::ConstantTimeEq;
@@ -96,11 +96,7 @@ impl Passwords {
             (Kind::MySql, Some(text)) if text.starts_with('*') && text.len() > 1 => {
                 return Err(fault(user, "is damaged: not what PASSWORD() makes"));
             }
-            (Kind::Schemes, Some(text)) if mysql::is(text) => {
-                let why = "may be MySQL's PASSWORD() or clear text: say mysql_pwd_set true, or \
-                           store {PLAIN}password";
-                return Err(fault(user, why));
-            }
+            (Kind::Schemes, Some(text)) if mysql::is(text) => return Err(ambiguous(user)),
             // For a Unix password file, this is nobody's clear text.
             (Kind::Unix, Some(text)) if text.starts_with('*') => {
                 return self.judged(user, Some(Zeroizing::new("!".into())), secret).await;
@@ -138,6 +134,33 @@ impl Passwords {
             }),
             _ => Ok(self.hasher.hash(secret.clone()).await?.map(Zeroizing::new)),
         }
+    }
+
+    /// The proofs that may be found right in such a column.
+    pub(crate) fn proofs(&self) -> Proofs {
+        match self.kind {
+            Kind::Plain => Proofs { scram: false, ..Proofs::STORED },
+            Kind::MySql | Kind::Schemes | Kind::Unix => Proofs::STORED,
+        }
+    }
+
+    /// The text that a proof is judged by, as all bases write it. One of
+    /// MySQL's own is good for no proof, like that of a locked account.
+    ///
+    /// # Errors
+    ///
+    /// If the stored text cannot be judged.
+    pub(crate) fn provable(
+        &self,
+        user: &str,
+        stored: Zeroizing<String>,
+    ) -> Result<Zeroizing<String>, Unavailable> {
+        if self.kind == Kind::Schemes && mysql::is(&stored) {
+            return Err(ambiguous(user));
+        }
+        let text = self.exported(stored);
+        let text = text.as_ref().and_then(|text| std::str::from_utf8(text.expose()).ok());
+        Ok(Zeroizing::new(text.unwrap_or("!").to_owned()))
     }
 
     /// Whether the text that a right password was found behind should be
@@ -178,6 +201,12 @@ impl Passwords {
             _ => Ok(Zeroizing::new(stored.to_owned())),
         }
     }
+}
+
+fn ambiguous(user: &str) -> Unavailable {
+    let why = "may be MySQL's PASSWORD() or clear text: say mysql_pwd_set true, or \
+               store {PLAIN}password";
+    fault(user, why)
 }
 
 fn fault(user: &str, why: &str) -> Unavailable {

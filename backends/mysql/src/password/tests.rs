@@ -73,3 +73,22 @@ fn an_import_never_changes_what_a_text_means() {
         assert_eq!(imported, *expected, "{kind:?} {stored}");
     }
 }
+
+#[test]
+fn a_column_says_what_a_proof_is_judged_by() {
+    use Kind::{MySql, Plain, Schemes, Unix};
+    let rows = [
+        (Plain, "mypass", Some("{PLAIN}mypass")),
+        (Plain, "", Some("{PLAIN}")),
+        (Schemes, "{SCRAM-SHA-256}1,x,y,z", Some("{SCRAM-SHA-256}1,x,y,z")),
+        (Schemes, "*mypass", Some("*mypass")),
+        (Schemes, PASSWORD, None),
+        (Unix, "*mypass", Some("!")),
+        (MySql, PASSWORD, Some("!")),
+        (MySql, "{SCRAM-SHA-1}1,x,y,z", Some("{SCRAM-SHA-1}1,x,y,z")),
+    ];
+    for (kind, stored, expected) in rows {
+        let text = passwords(kind).provable("bob", Zeroizing::new(stored.to_owned()));
+        assert_eq!(text.as_deref().map(String::as_str).ok(), expected, "{kind:?} {stored}");
+    }
+}

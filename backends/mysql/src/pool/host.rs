@@ -82,8 +82,8 @@ impl Host {
         let full = |why| Trouble::Full(format!("{}: {why}", self.name));
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
         let admitted = admitted.map_err(|_| full("too many questions wait (mysql_queue)"))?;
-        let deadline = deadline.min(Instant::now() + self.limits.wait);
-        let place = timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await;
+        let patience = deadline.min(Instant::now() + self.limits.wait);
+        let place = timeout_at(patience, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
             // Whoever has the connections may be waiting for a dead server.
             self.suspect();
@@ -91,15 +91,23 @@ impl Host {
         };
         let connection = match self.take_idle() {
             Some(connection) => connection,
-            None => self.open_or_wait(deadline).await?,
+            None => match timeout_at(deadline, self.open_or_wait(patience)).await {
+                Ok(connection) => connection?,
+                Err(_) => {
+                    // Whether it is down is not for this question to say.
+                    self.suspect();
+                    let why = "no connection before the answer was due (mysql_timeout)";
+                    return Err(Trouble::Slow(format!("{}: {why}", self.name)));
+                }
+            },
         };
         let places = (admitted, place);
         Ok(Lease { host: Arc::clone(self), connection: Some(connection), _places: places })
     }
 
     /// A new connection; if the server has no room for another one, one of ours
-    /// that becomes free.
-    async fn open_or_wait(&self, deadline: Instant) -> Result<Connection, Trouble> {
+    /// that becomes free until `patience` ends.
+    async fn open_or_wait(&self, patience: Instant) -> Result<Connection, Trouble> {
         let full = match self.open().await {
             Ok(connection) => return Ok(connection),
             Err(full @ Trouble::Full(_)) => full,
@@ -113,7 +121,7 @@ impl Host {
             if let Some(connection) = self.take_idle() {
                 return Ok(connection);
             }
-            if timeout_at(deadline, returned).await.is_err() {
+            if timeout_at(patience, returned).await.is_err() {
                 break;
             }
         }

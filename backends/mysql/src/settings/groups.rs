@@ -263,12 +263,14 @@ dmail_core::settings! {
 }
 
 /// The schemes that may be written: `dmail_schemes` knows them by these names.
-const SCHEMES: [(&str, &str); 8] = [
+const SCHEMES: [(&str, &str); 10] = [
     ("argon2id", "argon2id"),
     ("bcrypt", "bcrypt"),
     ("sha512-crypt", "sha512-crypt"),
     ("sha256-crypt", "sha256-crypt"),
     ("yescrypt", "yescrypt"),
+    ("scram-sha-256", "scram-sha-256"),
+    ("scram-sha-1", "scram-sha-1"),
     ("ssha512", "ssha512"),
     ("ssha256", "ssha256"),
     ("ssha", "ssha"),

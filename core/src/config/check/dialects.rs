@@ -44,10 +44,10 @@ pub(in super::super) fn dialects(
 /// Whether clients send passwords in clear text.
 fn sends_passwords(dialect: &Dialect) -> bool {
     match dialect {
-        Dialect::Authdaemon(_)
-        | Dialect::DovecotAuth { .. }
-        | Dialect::Saslauthd
-        | Dialect::Tcpauth => true,
+        Dialect::Authdaemon(_) | Dialect::Saslauthd | Dialect::Tcpauth => true,
+        Dialect::DovecotAuth { mechanisms, .. } => {
+            mechanisms.iter().any(|mechanism| mechanism.tells_password())
+        }
         Dialect::DovecotUserdb { .. }
         | Dialect::Policy
         | Dialect::Socketmap { .. }

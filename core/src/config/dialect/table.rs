@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::super::suggest;
 use super::super::value::{Fault, Kind, number, path, text, word};
 use super::Options;
+use crate::sasl::Mechanism;
 
 /// Longest value of an option that is any text, in bytes.
 const MAX_TEXT: usize = 1_024;
@@ -17,6 +19,9 @@ pub enum Dialect {
     DovecotAuth {
         /// How nobody's decision is told.
         tempfail: Tempfail,
+        /// The mechanisms that are offered, as far as the user base can judge
+        /// what they bring.
+        mechanisms: Vec<Mechanism>,
     },
     /// Accounts as Dovecot's auth service answers them.
     DovecotUserdb {
@@ -145,10 +150,12 @@ pub const DIALECTS: &[DialectRow] = &[
                     login processes",
         example: "dialect dovecot-auth unix:/var/spool/postfix/private/dmail mode=660 \
                   group=postfix",
-        options: &[&TEMPFAIL, &SERVICE, &TIMEOUT],
+        options: &[&TEMPFAIL, &MECHANISMS, &SERVICE, &TIMEOUT],
         read: |options| {
             let tempfail = options.take("tempfail", &word(&TEMPFAILS))?.unwrap_or_default();
-            Ok(Dialect::DovecotAuth { tempfail })
+            let mechanisms = options.take("mechanisms", &mechanisms())?;
+            let mechanisms = mechanisms.unwrap_or_else(|| vec![Mechanism::Plain, Mechanism::Login]);
+            Ok(Dialect::DovecotAuth { tempfail, mechanisms })
         },
     },
     DialectRow {
@@ -256,6 +263,15 @@ const TEMPFAIL: OptionRow = OptionRow {
               understand; to the protocol's own word they tell their clients that the password is \
               wrong. `code` is that word, for Dovecot. Without it, `close`.",
 };
+const MECHANISMS: OptionRow = OptionRow {
+    name: "mechanisms",
+    value: "PLAIN,LOGIN,SCRAM-SHA-256",
+    meaning: "How clients may log in, in this order: `PLAIN` and `LOGIN` without it. `SCRAM-SHA-256`, \
+              `SCRAM-SHA-1` and `CRAM-MD5` are for users whose stored password allows it \
+              (`docs/scram.md`), those with `-PLUS` for Dovecot 2.4 only; `OAUTHBEARER` and \
+              `XOAUTH2` for user bases that judge tokens. What the user base cannot judge is not \
+              offered.",
+};
 const UID: OptionRow = OptionRow {
     name: "uid",
     value: "5000",
@@ -295,6 +311,31 @@ const MAP: OptionRow = OptionRow {
 };
 
 const TEMPFAILS: [(&str, Tempfail); 2] = [("close", Tempfail::Close), ("code", Tempfail::Code)];
+
+/// Names of mechanisms, with commas between them.
+fn mechanisms() -> Kind<Vec<Mechanism>> {
+    Kind::new("names of SASL mechanisms with commas between them", |value| {
+        let mut mechanisms = Vec::new();
+        let mut at = 0;
+        for name in value.text.split(',') {
+            let part = at..at + name.len();
+            at = part.end + 1;
+            let Some(mechanism) = Mechanism::parse(name.as_bytes()) else {
+                let names = Mechanism::ALL.map(Mechanism::name);
+                let fault = Fault::part(part, "there is no such mechanism");
+                return Err(fault.help(match suggest::closest(name, names) {
+                    Some(close) => format!("did you mean {close}?"),
+                    None => format!("there are {}", names.join(", ")),
+                }));
+            };
+            if mechanisms.contains(&mechanism) {
+                return Err(Fault::part(part, "the mechanism is there twice"));
+            }
+            mechanisms.push(mechanism);
+        }
+        Ok(mechanisms)
+    })
+}
 
 /// The name of a map.
 fn map() -> Kind<&'static str> {

@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use super::super::value::testing::{read, refuses};
 use super::*;
+use crate::ScramHash;
+use crate::sasl::Mechanism;
 
 fn line(text: &str) -> DialectLine {
     read(&dialect(), text).expect(text)
@@ -20,7 +22,11 @@ fn a_line_is_read_with_all_its_options() {
     let text = "dovecot-auth unix:/run/auth mode=660 group=postfix tempfail=code service=smtp \
                 timeout=20s";
     let DialectLine { dialect, on, allow, service, timeout } = line(text);
-    assert_eq!(dialect, Dialect::DovecotAuth { tempfail: Tempfail::Code });
+    let mechanisms = vec![Mechanism::Plain, Mechanism::Login];
+    assert_eq!(dialect, Dialect::DovecotAuth { tempfail: Tempfail::Code, mechanisms });
+    let scram = line("dovecot-auth unix:a mechanisms=scram-sha-256,PLAIN").dialect;
+    let mechanisms = vec![Mechanism::Scram(ScramHash::Sha256), Mechanism::Plain];
+    assert_eq!(scram, Dialect::DovecotAuth { tempfail: Tempfail::Close, mechanisms });
     let ListenOn::Unix(socket) = on else { panic!("a file") };
     assert_eq!((socket.path, socket.mode), (PathBuf::from("/run/auth"), 0o660));
     assert_eq!((allow, service, timeout.as_secs()), (None, Some(Service::Smtp), 20));
@@ -67,6 +73,8 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("authdaemon unix:a uid=7", "authdaemon", "gid= is missing", "add gid=5000"),
         ("authdaemon unix:a uid=root gid=7 home=/", "root", "not a whole number", "uid= needs a number from 1"),
         ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has mode="),
+        ("dovecot-auth unix:a mechanisms=PLAIN,SCRAM-SHA256", "SCRAM-SHA256", "there is no such mechanism", "there are SCRAM-SHA-256-PLUS, "),
+        ("dovecot-auth unix:a mechanisms=LOGIN,login", "login", "the mechanism is there twice", "mechanisms= needs names of SASL"),
         ("dovecot-auth unix:a tempfail=cut", "cut", "not one of the words", "tempfail= needs one of close, code"),
     ];
     for (text, part, why, help) in rows {

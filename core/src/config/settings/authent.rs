@@ -5,80 +5,30 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::table::Unset::{Compulsory, Nothing, SameAs, Value};
-use super::super::value::{
-    CommandLine, Fault, Kind, addresses, boolean, command, number, path, seconds, word,
-};
+use super::super::table::Unset::{Compulsory, Nothing, Value};
+use super::super::value::{Fault, Kind, addresses, boolean, number, path, seconds, word};
 use crate::pattern::AddressList;
 
 crate::settings! {
     title: "Authentication";
     /// Every login and every local recipient is a question to one user base.
     /// SIGHUP makes a running server read these settings again, with those of
-    /// the cache, the throttle, NWAuth, and the user base's own file. All others
-    /// take effect at a restart.
+    /// the module, the cache, the throttle, access, NWAuth, and the user base's
+    /// own file. All others take effect at a restart.
     pub struct AuthentSettings {
         /// Who knows the users. `nwauth`: the NWAuth files. `ldap`, `mysql`:
         /// such a server. `unix_user`: this machine. `dnauth`: the file
         /// `users.dat` of DNews. `tcpauth`: a `tcpauthsvr` on another machine.
         /// `multi`: several of these, each with rules of its own. `external`:
-        /// the program of `authent_process`.
+        /// the module that `authent_process` starts.
         method: AuthentMethod = one("authent_method", method()),
             default: Compulsory, example: "authent_method nwauth";
-
-        /// The module that `authent_method external` asks: a program that
-        /// reads questions from its standard input and answers on its
-        /// standard output. It is run directly and not by a shell; arguments
-        /// are separated by blanks, and double quotes keep blanks together.
-        process: Option<CommandLine> = optional("authent_process", command()),
-            default: Nothing("needed by `external` only"),
-            example: "authent_process /usr/local/dmail/myauth -path /etc/dmail";
 
         /// The file with the settings of the user base itself; `nwauth` has
         /// them here.
         ini: Option<PathBuf> = optional("authent_ini", path()),
             default: Nothing("`ldapauth.ini`, `mysqlauth.ini` … beside dmail.conf, else in `dsmtp_path`"),
             example: "authent_ini /etc/dmail/ldapauth.ini";
-
-        /// How many copies of the module run. Each answers one question at a
-        /// time.
-        number: usize = one("authent_number", number(1..=256)),
-            default: Value("2"), example: "authent_number 4";
-
-        /// How long the module may take over one answer. A copy that takes
-        /// longer is replaced, and the client is told to try again later.
-        timeout: Duration = one("authent_timeout", seconds(1..=600)),
-            default: Value("10"), example: "authent_timeout 20";
-
-        /// How many questions may wait for a free copy. Those beyond are told
-        /// to try again later.
-        queue: usize = one("authent_queue", number(1..=1_000_000)),
-            default: Value("1000"), example: "authent_queue 200";
-
-        /// How long a question may wait for a free copy. Nobody is there any
-        /// more to hear the answer to an older one.
-        queue_age: Duration = one("authent_queue_age", seconds(1..=600)),
-            default: SameAs("authent_timeout"), example: "authent_queue_age 5";
-
-        /// Whether the module understands percent-encoded arguments (`%20` for
-        /// a blank). If not, a name or password with a blank or a control
-        /// character is refused before it reaches the module.
-        quote: bool = one("authent_quote", boolean()),
-            default: Value("false"), example: "authent_quote true";
-
-        /// Whether the module understands names and passwords in UTF-8. If
-        /// not, those beyond ASCII are refused before they reach it.
-        utf8: bool = one("authent_utf8", boolean()),
-            default: Value("false"), example: "authent_utf8 true";
-
-        /// Whether `check` tells the module the address of the client.
-        send_ip: bool = one("authent_send_ip", boolean()),
-            default: Value("true"), example: "authent_send_ip false";
-
-        /// The longest reply line of the module, in bytes. A copy that sends a
-        /// longer one is replaced.
-        reply_max: usize = one("authent_reply_max", number(256..=1_048_576)),
-            default: Value("1024"), example: "authent_reply_max 4096";
     }
 }
 

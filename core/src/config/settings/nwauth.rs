@@ -40,12 +40,14 @@ crate::settings! {
 
 /// The password schemes that may be written. Each is its own meaning: the
 /// backend knows them by these names.
-const SCHEMES: [(&str, &str); 8] = [
+const SCHEMES: [(&str, &str); 10] = [
     ("argon2id", "argon2id"),
     ("bcrypt", "bcrypt"),
     ("sha512-crypt", "sha512-crypt"),
     ("sha256-crypt", "sha256-crypt"),
     ("yescrypt", "yescrypt"),
+    ("scram-sha-256", "scram-sha-256"),
+    ("scram-sha-1", "scram-sha-1"),
     ("ssha512", "ssha512"),
     ("ssha256", "ssha256"),
     ("ssha", "ssha"),

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::super::draft::{drop_bytes, owner_text};
 use super::super::{Fields, Writer, stored};
-use super::{OTHER_FIELDS, TREE};
+use super::{LOCKS, OTHER_FIELDS, TREE};
 
 /// Columns of a written line before it is folded.
 const WIDTH: usize = 76;
@@ -32,6 +32,7 @@ impl LdifWriter {
         let mut taken = ours
             .map(|(field, usual)| field.as_deref().unwrap_or(usual))
             .chain(TREE)
+            .chain(LOCKS)
             .chain(["dn", "version", "changetype", OTHER_FIELDS]);
         label.starts_with(|c: char| c.is_ascii_alphabetic())
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')

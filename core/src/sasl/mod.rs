@@ -1,8 +1,20 @@
-//! Who logs in: what a SASL exchange brings, as far as all servers agree, and
-//! the mechanism PLAIN (RFC 4616). Without any IO.
+//! Who logs in: the messages of SASL mechanisms, and the dialogue of each
+//! ([`Exchange`]). Without any IO, and without any key.
 //!
-//! What it is not: it knows neither the dialogue of an exchange nor what a
-//! client reads when one fails. These differ from protocol to protocol.
+//! | mechanism | the gateway is asked |
+//! |---|---|
+//! | PLAIN (RFC 4616), LOGIN | to check a password |
+//! | CRAM-MD5 (RFC 2195) | to judge a proof |
+//! | SCRAM-SHA-1, SCRAM-SHA-256 (RFC 5802, 7677), and -PLUS | for a salt, then to judge a proof |
+//! | OAUTHBEARER (RFC 7628), XOAUTH2 | to judge a token |
+//!
+//! What it is not: it does not know how a protocol wraps the messages, nor what
+//! a client reads when a login fails. These differ from protocol to protocol.
+
+mod exchange;
+mod mechanism;
+mod scram;
+mod token;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +22,10 @@ use memchr::memchr;
 use zeroize::Zeroizing;
 
 use crate::{NameError, Secret, Username};
+
+pub use exchange::{Exchange, Terms, Turn};
+pub use mechanism::Mechanism;
+pub use scram::Binding;
 
 /// A user name and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,219 @@
+//! Passwords that are shown without being told: SCRAM, CRAM-MD5, tokens.
+//!
+//! ```text
+//!   client          session                       gateway ─▶ source
+//!     │ "I am bob"     │                              │
+//!     ├───────────────▶│ Purpose::Salt(question) ────▶│ bob's salt, told to the question
+//!     │◀── the salt ───┤◀─────────────────────────────┤ (a made-up one for nobody)
+//!     │  a proof       │                              │
+//!     ├───────────────▶│ Purpose::Prove(proof) ──────▶│ judged where the keys are stored
+//!     │◀─ signature ───┤◀─ Verdict, and the proof ────┤
+//!     │                │   is signed                  │
+//! ```
+//!
+//! The keys behind a password never leave the source: what crosses the gateway
+//! is what crosses the wire to the client anyway. So no layer can log, remember
+//! or hand out a key. What an answer has beside its verdict, the salt or the
+//! server's signature, is left in the question, like a [`Trace`](crate::Trace).
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use crate::Secret;
+
+/// The hash function of a SCRAM mechanism.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScramHash {
+    /// SCRAM-SHA-1 (RFC 5802).
+    Sha1,
+    /// SCRAM-SHA-256 (RFC 7677).
+    Sha256,
+}
+
+impl ScramHash {
+    /// The mechanism's name, which is also the tag of stored keys.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SCRAM-SHA-1",
+            Self::Sha256 => "SCRAM-SHA-256",
+        }
+    }
+}
+
+/// What a client must know to turn a password into keys. No secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salt {
+    /// The salt itself.
+    pub bytes: Box<[u8]>,
+    /// Rounds of PBKDF2.
+    pub iterations: u32,
+}
+
+impl Salt {
+    /// Bytes of a salt of ours.
+    pub const BYTES: usize = 16;
+    /// Rounds of keys of ours: some 20 ms of a server's core, and a fraction of
+    /// a second on a phone.
+    pub const ITERATIONS: u32 = 100_000;
+}
+
+/// A question for a user's salt. Clones share the answer.
+#[derive(Debug, Clone)]
+pub struct SaltQuestion {
+    /// Whose kind of keys.
+    pub hash: ScramHash,
+    answer: Arc<OnceLock<Salt>>,
+}
+
+impl SaltQuestion {
+    /// A question that nobody has answered.
+    #[must_use]
+    pub fn new(hash: ScramHash) -> Self {
+        Self { hash, answer: Arc::default() }
+    }
+
+    /// Answers it, unless somebody has.
+    pub fn tell(&self, salt: Salt) {
+        // Whoever came first is the one that the verdict is from.
+        let _ = self.answer.set(salt);
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn told(&self) -> Option<&Salt> {
+        self.answer.get()
+    }
+}
+
+/// Something that only whoever knows a user's password can have made. Clones
+/// share the signature.
+#[derive(Clone)]
+pub struct Proof {
+    /// What was shown.
+    pub evidence: Evidence,
+    signature: Arc<OnceLock<Box<[u8]>>>,
+}
+
+/// What was shown, by mechanism.
+#[derive(Clone)]
+pub enum Evidence {
+    /// CRAM-MD5 (RFC 2195): HMAC-MD5 of the challenge, keyed by the password.
+    CramMd5 {
+        /// What the server said.
+        challenge: Box<[u8]>,
+        /// What the client made of it.
+        digest: [u8; 16],
+    },
+    /// SCRAM (RFC 5802 section 3).
+    Scram {
+        /// Which one.
+        hash: ScramHash,
+        /// All that both sides have said, `AuthMessage`.
+        said: Box<[u8]>,
+        /// `ClientProof`.
+        proof: Box<[u8]>,
+    },
+    /// An OAuth 2.0 bearer token (RFC 7628), for sources that can judge one.
+    Token(Secret),
+}
+
+impl Proof {
+    /// A proof that nobody has judged.
+    #[must_use]
+    pub fn new(evidence: Evidence) -> Self {
+        Self { evidence, signature: Arc::default() }
+    }
+
+    /// Keeps the server's signature for the client. For whoever has found the
+    /// proof right.
+    pub fn sign(&self, signature: impl Into<Box<[u8]>>) {
+        let _ = self.signature.set(signature.into());
+    }
+
+    /// What shows the client that the server knows the password, too. `None`
+    /// for mechanisms without it, and until the proof was found right.
+    #[must_use]
+    pub fn signature(&self) -> Option<&[u8]> {
+        self.signature.get().map(|signature| &**signature)
+    }
+
+    /// The bytes that make this guess another one than the last. Two proofs of
+    /// one password differ, as each belongs to one conversation; a token is
+    /// always the same.
+    #[must_use]
+    pub fn guess(&self) -> &[u8] {
+        match &self.evidence {
+            Evidence::CramMd5 { digest, .. } => digest,
+            Evidence::Scram { proof, .. } => proof,
+            Evidence::Token(token) => token.expose(),
+        }
+    }
+}
+
+/// It says which mechanism, and no more: with a proof, passwords can be tried
+/// out in peace.
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match &self.evidence {
+            Evidence::CramMd5 { .. } => "CRAM-MD5",
+            Evidence::Scram { hash, .. } => hash.name(),
+            Evidence::Token(_) => "token",
+        };
+        write!(f, "Proof({name}, hidden)")
+    }
+}
+
+/// Which proofs a source can judge, of users whose stored password allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proofs {
+    /// CRAM-MD5: where passwords are stored in clear text.
+    pub cram_md5: bool,
+    /// SCRAM-SHA-1 and SCRAM-SHA-256: where their keys are stored.
+    pub scram: bool,
+    /// Bearer tokens.
+    pub token: bool,
+}
+
+impl Proofs {
+    /// What can be told from a stored text that is shown to us.
+    pub const STORED: Self = Self { cram_md5: true, scram: true, token: false };
+
+    /// Whatever one of the two can judge.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            cram_md5: self.cram_md5 || other.cram_md5,
+            scram: self.scram || other.scram,
+            token: self.token || other.token,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_never_prints() {
+        let evidence = Evidence::Token(Secret::new(*b"opensesame"));
+        assert_eq!(format!("{:?}", Proof::new(evidence)), "Proof(token, hidden)");
+        let evidence = Evidence::Scram {
+            hash: ScramHash::Sha256,
+            said: (*b"n=bob").into(),
+            proof: (*b"opensesame").into(),
+        };
+        let proof = Proof::new(evidence);
+        proof.sign(*b"signature");
+        assert_eq!(format!("{proof:?}"), "Proof(SCRAM-SHA-256, hidden)");
+    }
+
+    #[test]
+    fn the_first_answer_counts() {
+        let question = SaltQuestion::new(ScramHash::Sha1);
+        let salt = |iterations| Salt { bytes: Box::default(), iterations };
+        question.clone().tell(salt(1));
+        question.tell(salt(2));
+        assert_eq!(question.told(), Some(&salt(1)));
+    }
+}

@@ -1,0 +1,273 @@
+//! The dialogue of each mechanism, as a state machine that neither reads nor
+//! writes nor waits.
+//!
+//! ```text
+//!            ┌── Say ◀──┐ respond(message)
+//!   begin ───┤          │
+//!            └── Ask ───┴─▶ answered(verdict) ──▶ Accepted │ Refused
+//! ```
+//!
+//! A protocol says how messages are wrapped (base64 everywhere), whether a
+//! client may begin, and how the end is told. It gives up the exchange when
+//! nobody could decide: that is no turn of a mechanism.
+
+use std::sync::Arc;
+
+use super::scram::{Binding, Bound, Final, First};
+use super::{Credentials, LoginName, Malformed, Mechanism, login_name, plain, scram, token};
+use crate::{
+    Account, Evidence, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret, Username,
+    Verdict,
+};
+
+/// What an exchange is begun with.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Random text of the server's, unlike that of any other exchange:
+    /// printable ASCII without a comma. 18 bytes from a good source, as base64.
+    pub nonce: Box<str>,
+    /// Whether the client could have chosen a mechanism that is bound to TLS.
+    /// One that could but says that none was offered has somebody in between.
+    pub plus_offered: bool,
+    /// Longest user name of the protocol, in bytes.
+    pub max_name: usize,
+}
+
+/// One login.
+#[derive(Debug)]
+pub struct Exchange {
+    mechanism: Mechanism,
+    terms: Terms,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The first message is to come.
+    Begun,
+    /// LOGIN: the password is to come.
+    Password(LoginName),
+    /// SCRAM: the salt is being asked for.
+    Salting(Box<First>, SaltQuestion),
+    /// SCRAM: the final message is to come, after this reply.
+    Salted(Box<First>, String),
+    /// The password or the proof is being judged.
+    Judging(Option<Proof>),
+    /// A token was refused, which the client has still to acknowledge.
+    Refused(Option<Rejection>),
+    Over,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Turn {
+    /// A message for the client, whose response is to come. With a binding,
+    /// [`Exchange::respond`] wants to know that of the client's TLS connection.
+    Say(Vec<u8>, Option<Binding>),
+    /// A question for the gateway.
+    Ask(Username, Purpose),
+    /// The user is logged in; if there is a message, the client has to read it.
+    Accepted(Arc<Account>, Option<Vec<u8>>),
+    /// The login failed. Without a rejection, nobody was asked: it depends on
+    /// nothing but what the client said.
+    Refused(Option<Rejection>),
+}
+
+impl Exchange {
+    /// A login by this mechanism.
+    #[must_use]
+    pub fn new(mechanism: Mechanism, terms: Terms) -> Self {
+        Self { mechanism, terms, stage: Stage::Begun }
+    }
+
+    /// The first turn, where the client has said nothing yet.
+    #[must_use]
+    pub fn begin(&self) -> Turn {
+        let text = match self.mechanism {
+            Mechanism::CramMd5 => self.challenge(),
+            Mechanism::Login => "Username:".into(),
+            _ => String::new(),
+        };
+        Turn::Say(text.into_bytes(), None)
+    }
+
+    /// A message of the client's. `binding` is what its TLS connection is, if
+    /// that was wanted and is known.
+    pub fn respond(&mut self, message: &Secret, binding: Option<&[u8]>) -> Turn {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Begun => self.first(message),
+            Stage::Password(user) => self.password(Credentials { user, secret: message.clone() }),
+            Stage::Salted(first, reply) => self.conclude(&first, &reply, message, binding),
+            // Whatever the client says: RFC 7628 has it say ^A.
+            Stage::Refused(rejection) => Turn::Refused(rejection),
+            Stage::Salting(..) | Stage::Judging(_) | Stage::Over => Turn::Refused(None),
+        }
+    }
+
+    /// What the gateway said to [`Turn::Ask`].
+    pub fn answered(&mut self, verdict: Verdict) -> Turn {
+        match (std::mem::replace(&mut self.stage, Stage::Over), verdict) {
+            (Stage::Salting(first, question), Verdict::Accepted(_)) => {
+                self.salted(first, &question)
+            }
+            (Stage::Judging(None), Verdict::Accepted(account)) => Turn::Accepted(account, None),
+            (Stage::Judging(Some(proof)), Verdict::Accepted(account)) => accepted(account, &proof),
+            (Stage::Judging(_), Verdict::Rejected(rejection)) if self.is_token() => {
+                self.stage = Stage::Refused(Some(rejection));
+                Turn::Say(token::REFUSED.to_vec(), None)
+            }
+            (_, Verdict::Rejected(rejection)) => Turn::Refused(Some(rejection)),
+            (_, Verdict::Accepted(_)) => Turn::Refused(None),
+        }
+    }
+
+    fn first(&mut self, message: &Secret) -> Turn {
+        let max = self.terms.max_name;
+        let message = message.expose();
+        match self.mechanism {
+            Mechanism::Plain => or_refused(plain(message, max).map(|login| self.password(login))),
+            Mechanism::Login => {
+                self.stage = Stage::Password(login_name(message, max));
+                Turn::Say(b"Password:".to_vec(), None)
+            }
+            Mechanism::CramMd5 => or_refused(self.cram_md5(message)),
+            Mechanism::OAuthBearer => {
+                or_refused(token::bearer(message, max).map(|login| self.token(login)))
+            }
+            Mechanism::XOAuth2 => {
+                or_refused(token::xoauth2(message, max).map(|login| self.token(login)))
+            }
+            Mechanism::Scram(hash) | Mechanism::ScramPlus(hash) => {
+                or_refused(First::parse(message, max).map(|first| self.scram(hash, first)))
+            }
+        }
+    }
+
+    fn password(&mut self, login: Credentials) -> Turn {
+        match login.usable() {
+            Ok((user, secret)) => {
+                self.stage = Stage::Judging(None);
+                Turn::Ask(user, Purpose::Check(secret))
+            }
+            Err(_) => Turn::Refused(None),
+        }
+    }
+
+    fn token(&mut self, login: Credentials) -> Turn {
+        match login.usable() {
+            Ok((user, token)) => self.prove(user, Proof::new(Evidence::Token(token))),
+            Err(_) => Turn::Refused(None),
+        }
+    }
+
+    fn prove(&mut self, user: Username, proof: Proof) -> Turn {
+        self.stage = Stage::Judging(Some(proof.clone()));
+        Turn::Ask(user, Purpose::Prove(proof))
+    }
+
+    fn is_token(&self) -> bool {
+        matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2)
+    }
+
+    /// What a client of CRAM-MD5 signs: a message id (RFC 2195 section 2).
+    fn challenge(&self) -> String {
+        format!("<{}@dmail>", self.terms.nonce)
+    }
+
+    /// `user SP digest`, the digest in lower case hexadecimal.
+    fn cram_md5(&mut self, message: &[u8]) -> Result<Turn, Malformed> {
+        let at = message.iter().rposition(|byte| *byte == b' ').ok_or(Malformed::Message)?;
+        let (name, hex) = (&message[..at], &message[at + 1..]);
+        let digest = digest(hex).ok_or(Malformed::Message)?;
+        let Ok(user) = login_name(name, self.terms.max_name) else {
+            return Ok(Turn::Refused(None));
+        };
+        let challenge = self.challenge().into_bytes().into();
+        Ok(self.prove(user, Proof::new(Evidence::CramMd5 { challenge, digest })))
+    }
+
+    fn scram(&mut self, hash: ScramHash, first: First) -> Turn {
+        let fits = match first.bound {
+            Bound::To(_) => self.mechanism.is_bound(),
+            Bound::No => !self.mechanism.is_bound(),
+            Bound::Unasked => !self.mechanism.is_bound() && !self.terms.plus_offered,
+        };
+        match first.user.clone() {
+            Ok(user) if fits => {
+                let question = SaltQuestion::new(hash);
+                self.stage = Stage::Salting(Box::new(first), question.clone());
+                Turn::Ask(user, Purpose::Salt(question))
+            }
+            _ => Turn::Refused(None),
+        }
+    }
+
+    fn salted(&mut self, first: Box<First>, question: &SaltQuestion) -> Turn {
+        let Some(salt) = question.told() else { return Turn::Refused(None) };
+        let reply = first.reply(salt, &self.terms.nonce);
+        let binding = match first.bound {
+            Bound::To(binding) => Some(binding),
+            Bound::No | Bound::Unasked => None,
+        };
+        self.stage = Stage::Salted(first, reply.clone());
+        Turn::Say(reply.into_bytes(), binding)
+    }
+
+    fn conclude(
+        &mut self,
+        first: &First,
+        reply: &str,
+        message: &Secret,
+        binding: Option<&[u8]>,
+    ) -> Turn {
+        let (Mechanism::Scram(hash) | Mechanism::ScramPlus(hash)) = self.mechanism else {
+            return Turn::Refused(None);
+        };
+        let channel = match (first.bound, binding) {
+            // A binding to nothing binds nothing.
+            (Bound::To(_), None | Some(b"")) => return Turn::Refused(None),
+            (Bound::To(_), Some(channel)) => channel,
+            (Bound::No | Bound::Unasked, _) => b"",
+        };
+        match (first.conclude(hash, reply, message.expose(), channel), first.user.clone()) {
+            (Ok(Final::Proof(proof)), Ok(user)) => self.prove(user, proof),
+            _ => Turn::Refused(None),
+        }
+    }
+}
+
+/// A proof that was found right; one that should be signed and is not comes
+/// from nobody who knows the password.
+fn accepted(account: Arc<Account>, proof: &Proof) -> Turn {
+    match (&proof.evidence, proof.signature()) {
+        (Evidence::Scram { .. }, Some(signature)) => {
+            Turn::Accepted(account, Some(scram::last(signature).into_bytes()))
+        }
+        (Evidence::Scram { .. }, None) => Turn::Refused(None),
+        _ => Turn::Accepted(account, None),
+    }
+}
+
+fn or_refused(turn: Result<Turn, Malformed>) -> Turn {
+    turn.unwrap_or(Turn::Refused(None))
+}
+
+/// 16 bytes of lower case hexadecimal.
+fn digest(hex: &[u8]) -> Option<[u8; 16]> {
+    let nibble = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut digest = [0; 16];
+    if hex.len() != 2 * digest.len() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Whole conversations, and what ends them early.
+
+use super::*;
+use crate::{Rejection, Salt};
+
+fn exchange(mechanism: Mechanism, plus_offered: bool) -> Exchange {
+    let nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into();
+    Exchange::new(mechanism, Terms { nonce, plus_offered, max_name: 255 })
+}
+
+fn bob() -> Username {
+    Username::parse(b"bob").expect("a name")
+}
+
+fn yes() -> Verdict {
+    Verdict::accepted(Account::named(bob()))
+}
+
+fn no() -> Verdict {
+    Verdict::Rejected(Rejection::not_verified(&bob()))
+}
+
+fn respond(exchange: &mut Exchange, message: &str) -> String {
+    told(exchange.respond(&Secret::new(message.as_bytes()), None))
+}
+
+/// A turn as a line.
+fn told(turn: Turn) -> String {
+    match turn {
+        Turn::Say(text, binding) => {
+            let binding = binding.map_or(String::new(), |b| format!(" ({})", b.name()));
+            format!("say {}{binding}", String::from_utf8_lossy(&text))
+        }
+        Turn::Ask(user, purpose) => match purpose {
+            Purpose::Check(secret) => {
+                format!("check {user} {}", String::from_utf8_lossy(secret.expose()))
+            }
+            Purpose::Lookup => format!("lookup {user}"),
+            Purpose::Prove(_) => format!("prove {user}"),
+            Purpose::Salt(question) => {
+                question.tell(Salt { bytes: (*b"salt").into(), iterations: 4096 });
+                format!("salt {user} {}", question.hash.name())
+            }
+        },
+        Turn::Accepted(account, last) => {
+            let last = last.map_or(String::new(), |l| String::from_utf8_lossy(&l).into_owned());
+            format!("accepted {} {last}", account.name)
+        }
+        Turn::Refused(None) => "refused unasked".into(),
+        Turn::Refused(Some(rejection)) => format!("refused {}", rejection.kind.id()),
+    }
+}
+
+#[test]
+fn passwords_are_told_and_checked() {
+    let mut plain = exchange(Mechanism::Plain, false);
+    assert_eq!(told(plain.begin()), "say ");
+    assert_eq!(respond(&mut plain, "\0bob\0pw"), "check bob pw");
+    assert_eq!(told(plain.answered(yes())), "accepted bob ");
+    let mut login = exchange(Mechanism::Login, false);
+    assert_eq!(told(login.begin()), "say Username:");
+    assert_eq!(respond(&mut login, "bob"), "say Password:");
+    assert_eq!(respond(&mut login, "pw"), "check bob pw");
+    assert_eq!(told(login.answered(no())), "refused not-verified");
+    assert_eq!(respond(&mut login, "pw"), "refused unasked", "it is over");
+}
+
+/// RFC 2195 section 2, with a challenge of ours.
+#[test]
+fn cram_md5_is_a_challenge_and_a_proof() {
+    let mut cram = exchange(Mechanism::CramMd5, false);
+    assert_eq!(told(cram.begin()), "say <%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0@dmail>");
+    let message = Secret::new(*b"bob b913a602c7eda7a495b4e6e7334d3890");
+    let Turn::Ask(user, Purpose::Prove(proof)) = cram.respond(&message, None) else {
+        panic!("a proof")
+    };
+    let Evidence::CramMd5 { challenge, digest } = &proof.evidence else { panic!("CRAM-MD5") };
+    assert_eq!((user, &**challenge), (bob(), &b"<%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0@dmail>"[..]));
+    assert_eq!(digest[..3], [0xb9, 0x13, 0xa6]);
+    assert_eq!(told(cram.answered(yes())), "accepted bob ");
+    for bad in [
+        "bob",
+        "bob b913",
+        "bob B913A602C7EDA7A495B4E6E7334D3890",
+        " b913a602c7eda7a495b4e6e7334d3890",
+    ] {
+        let mut cram = exchange(Mechanism::CramMd5, false);
+        assert_eq!(respond(&mut cram, bad), "refused unasked", "{bad}");
+    }
+}
+
+#[test]
+fn scram_asks_for_a_salt_and_then_for_a_verdict() {
+    let mut scram = exchange(Mechanism::Scram(ScramHash::Sha256), true);
+    assert_eq!(respond(&mut scram, "n,,n=bob,r=abc"), "salt bob SCRAM-SHA-256");
+    let nonce = "abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+    assert_eq!(told(scram.answered(yes())), format!("say r={nonce},s=c2FsdA==,i=4096"));
+    let message = Secret::new(format!("c=biws,r={nonce},p=AAAA").into_bytes());
+    let Turn::Ask(_, Purpose::Prove(proof)) = scram.respond(&message, None) else {
+        panic!("a proof")
+    };
+    proof.sign(*b"signature");
+    assert_eq!(told(scram.answered(yes())), "accepted bob v=c2lnbmF0dXJl");
+}
+
+#[test]
+fn nobody_is_accepted_without_a_signature_or_a_salt() {
+    let first = Secret::new(*b"n,,n=bob,r=abc");
+    let mut scram = exchange(Mechanism::Scram(ScramHash::Sha1), false);
+    assert!(matches!(scram.respond(&first, None), Turn::Ask(_, Purpose::Salt(_))));
+    assert_eq!(told(scram.answered(yes())), "refused unasked", "no salt was told");
+    let mut scram = exchange(Mechanism::Scram(ScramHash::Sha1), false);
+    assert_eq!(told(scram.respond(&first, None)), "salt bob SCRAM-SHA-1");
+    assert!(matches!(scram.answered(yes()), Turn::Say(..)));
+    let last = "c=biws,r=abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=AAAA";
+    assert_eq!(respond(&mut scram, last), "prove bob");
+    assert_eq!(told(scram.answered(yes())), "refused unasked", "it is not signed");
+}
+
+#[test]
+fn a_binding_must_be_that_of_the_connection() {
+    // Header, mechanism, whether -PLUS was offered, and what comes of it.
+    let (plain, plus) =
+        (Mechanism::Scram(ScramHash::Sha256), Mechanism::ScramPlus(ScramHash::Sha256));
+    let rows = [
+        ("n", plain, false, true),
+        ("n", plain, true, true),
+        ("y", plain, false, true),
+        // It could bind, and was not told that the server can.
+        ("y", plain, true, false),
+        ("p=tls-exporter", plain, true, false),
+        ("n", plus, true, false),
+        ("y", plus, true, false),
+        ("p=tls-exporter", plus, true, true),
+    ];
+    for (flag, mechanism, offered, expected) in rows {
+        let mut scram = exchange(mechanism, offered);
+        let turn = respond(&mut scram, &format!("{flag},,n=bob,r=abc"));
+        assert_eq!(turn != "refused unasked", expected, "{flag} {mechanism} {offered}: {turn}");
+    }
+    let channel = "c=cD10bHMtZXhwb3J0ZXIsLFRMUw=="; // p=tls-exporter,,TLS
+    for (binding, expected) in
+        [(Some(&b"TLS"[..]), true), (Some(b"SLT"), false), (Some(b""), false), (None, false)]
+    {
+        let mut scram = exchange(plus, true);
+        assert_eq!(respond(&mut scram, "p=tls-exporter,,n=bob,r=abc"), "salt bob SCRAM-SHA-256");
+        let reply = told(scram.answered(yes()));
+        assert!(reply.ends_with("i=4096 (tls-exporter)"), "{reply}");
+        let last = format!("{channel},r=abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=AAAA");
+        let turn = told(scram.respond(&Secret::new(last.into_bytes()), binding));
+        assert_eq!(turn == "prove bob", expected, "{binding:?}: {turn}");
+    }
+}
+
+#[test]
+fn a_refused_token_is_told_in_two_steps() {
+    let mut bearer = exchange(Mechanism::OAuthBearer, false);
+    assert_eq!(respond(&mut bearer, "n,a=bob,\x01auth=Bearer t\x01\x01"), "prove bob");
+    assert_eq!(told(bearer.answered(no())), "say {\"status\":\"invalid_token\"}");
+    assert_eq!(respond(&mut bearer, "\x01"), "refused not-verified");
+    let mut xoauth2 = exchange(Mechanism::XOAuth2, false);
+    assert_eq!(respond(&mut xoauth2, "user=bob\x01auth=Bearer t\x01\x01"), "prove bob");
+    assert_eq!(told(xoauth2.answered(yes())), "accepted bob ");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_messages_are_taken_without_a_panic(which in 0..9usize, messages: Vec<String>) {
+        let mut exchange = exchange(Mechanism::ALL[which], true);
+        let _ = exchange.begin();
+        for message in messages {
+            if let Turn::Ask(..) = exchange.respond(&Secret::new(message.into_bytes()), Some(b"x")) {
+                let _ = exchange.answered(yes());
+            }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Lines of real clients, and of no client.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dmail_core::{Proof, Purpose, Salt, ScramHash, Unavailable, UnavailableKind, Verdict};
+
+use super::*;
+
+fn session(tempfail: Tempfail) -> AuthSession {
+    offering(tempfail, &PASSWORDS)
+}
+
+fn offering(tempfail: Tempfail, mechanisms: &[Mechanism]) -> AuthSession {
+    let mechanisms = mechanisms.into();
+    let waiting = None;
+    AuthSession::new(Config {
+        tempfail,
+        mechanisms,
+        pid: 7,
+        connection: 3,
+        cookie: [0xab; 16],
+        waiting,
+    })
+}
+
+/// What was written, what was asked (user, password), and why it ended.
+type Talk = (String, Vec<(String, String)>, Option<&'static str>);
+
+/// What a fresh session writes and asks when `text` arrives.
+fn talk(text: &str) -> Talk {
+    let mut session = session(Tempfail::Code);
+    let mut input = BytesMut::from(format!("VERSION\t1\t0\nCPID\t9\n{text}").as_bytes());
+    let (mut out, mut asked) = (Vec::new(), Vec::new());
+    loop {
+        match session.next(&mut input, &mut out) {
+            Step::More => break (String::from_utf8(out).expect("text"), asked, None),
+            Step::Close(why) => {
+                break (String::from_utf8(out).expect("text"), asked, Some(why));
+            }
+            Step::Ask(_, Question::Authenticate(request)) => {
+                let Purpose::Check(secret) = &request.purpose else { panic!("a check") };
+                let secret = String::from_utf8_lossy(secret.expose()).into_owned();
+                asked.push((request.user.to_string(), secret));
+            }
+            step @ Step::Ask(..) => panic!("{step:?}"),
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+#[test]
+fn the_greeting_is_said_at_once_and_in_the_order_that_clients_need() {
+    let mut out = Vec::new();
+    session(Tempfail::Close).greeting(&mut out);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t7\nCUID\t3\n\
+         COOKIE\tabababababababababababababababab\nDONE\n"
+    );
+}
+
+#[test]
+fn mechanisms_that_bind_are_for_clients_that_can_tell_what_they_bind_to() {
+    let plus = [Mechanism::ScramPlus(ScramHash::Sha256), Mechanism::CramMd5, Mechanism::Plain];
+    let end = "SPID\t7\nCUID\t3\nCOOKIE\tabababababababababababababababab\nDONE\n";
+    let bound = "MECH\tSCRAM-SHA-256-PLUS\tmutual-auth\tchannel-binding\n";
+    let rest = format!("MECH\tCRAM-MD5\tdictionary\tactive\nMECH\tPLAIN\tplaintext\n{end}");
+    for (minor, expected) in [("0", ""), ("2", ""), ("3", bound), ("4", bound)] {
+        let mut session = offering(Tempfail::Code, &plus);
+        let mut out = Vec::new();
+        session.greeting(&mut out);
+        assert_eq!(String::from_utf8_lossy(&out), "VERSION\t1\t3\n");
+        out.clear();
+        let hello = format!("VERSION\t1\t{minor}\nCPID\t1\nAUTH\t1\tSCRAM-SHA-256-PLUS\n");
+        feed(&mut session, &hello, &mut out);
+        let said = match expected {
+            "" => "FAIL\t1\treason=Unsupported authentication mechanism\n",
+            _ => "CONT\t1\t\n",
+        };
+        assert_eq!(String::from_utf8_lossy(&out), format!("{expected}{rest}{said}"), "{minor}");
+    }
+}
+
+#[test]
+fn logins_of_real_clients_become_questions() {
+    let plain = encoded("\0bob\0s3 cret");
+    let bob = || ("bob".to_owned(), "s3 cret".to_owned());
+    // Postfix, Exim (without local address), doveadm (with authorization identity).
+    let lines = [
+        format!(
+            "AUTH\t1\tPLAIN\tservice=smtp\tnologin\tlip=127.0.0.1\trip=127.0.0.1\tresp={plain}\n"
+        ),
+        format!("AUTH\t1\tPLAIN\tservice=smtp\trip=192.0.2.7\tlip=NULL\tnologin\tresp={plain}\n"),
+        format!("AUTH\t1\tplain\tprotocol=imap\tresp={}\n", encoded("bob\0bob\0s3 cret")),
+    ];
+    for line in lines {
+        assert_eq!(talk(&line), (String::new(), vec![bob()], None), "{line}");
+    }
+    let asked = talk(&format!("AUTH\t5\tPLAIN\tservice=pop3\nCONT\t5\t{plain}\n"));
+    assert_eq!(asked, ("CONT\t5\t\n".into(), vec![bob()], None));
+    let login = format!(
+        "AUTH\t6\tLOGIN\tservice=smtp\tresp=\nCONT\t6\t{}\nCONT\t6\t{}\n",
+        encoded("bob"),
+        encoded("s3 cret")
+    );
+    let prompts = "CONT\t6\tVXNlcm5hbWU6\nCONT\t6\tUGFzc3dvcmQ6\n".to_owned();
+    assert_eq!(talk(&login), (prompts, vec![bob()], None));
+}
+
+/// Feeds `text`, and returns the questions.
+fn feed(session: &mut AuthSession, text: &str, out: &mut Vec<u8>) -> Vec<(Ticket, AuthRequest)> {
+    let (mut input, mut asked) = (BytesMut::from(text.as_bytes()), Vec::new());
+    loop {
+        match session.next(&mut input, out) {
+            Step::Ask(ticket, Question::Authenticate(request)) => asked.push((ticket, request)),
+            Step::More => return asked,
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
+fn name(user: &str) -> Username {
+    Username::parse(user.as_bytes()).expect("a name")
+}
+
+fn yes(user: &str) -> Answer {
+    Answer::Verdict(Ok(Verdict::accepted(Account::named(name(user)))))
+}
+
+fn no(user: &str) -> Answer {
+    Answer::Verdict(Ok(Verdict::Rejected(Rejection::not_verified(&name(user)))))
+}
+
+fn dead() -> Answer {
+    Answer::Verdict(Err(Unavailable::new(UnavailableKind::Dead, "down")))
+}
+
+#[test]
+fn many_logins_wait_at_once_and_each_gets_its_own_answer() {
+    let mut session = session(Tempfail::Code);
+    let mut text = "VERSION\t1\t4\n".to_owned();
+    for id in 1..=3 {
+        let response = encoded(&format!("\0u{id}\0pw"));
+        text.push_str(&format!("AUTH\t{id}\tPLAIN\tservice=imap\tresp={response}\n"));
+    }
+    text.push_str("CANCEL\t2\n");
+    let mut out = Vec::new();
+    let asked = feed(&mut session, &text, &mut out);
+    for (at, answer) in [(2, yes("u3")), (1, no("u2")), (0, dead())] {
+        assert_eq!(session.answered(asked[at].0, answer, &mut out), Then::GoOn);
+    }
+    assert_eq!(String::from_utf8_lossy(&out), "OK\t3\tuser=u3\nFAIL\t1\tcode=temp_fail\n");
+}
+
+#[test]
+fn a_late_answer_to_a_cancelled_login_is_not_that_of_the_next_one_with_its_id() {
+    let mut session = session(Tempfail::Code);
+    let auth = |user| format!("AUTH\t1\tPLAIN\tresp={}\n", encoded(&format!("\0{user}\0pw")));
+    let text = format!("VERSION\t1\t4\n{}CANCEL\t1\n{}", auth("ann"), auth("eve"));
+    let mut out = Vec::new();
+    let asked = feed(&mut session, &text, &mut out);
+    assert_eq!(session.answered(asked[0].0, yes("ann"), &mut out), Then::GoOn);
+    assert_eq!(out, b"", "nobody waits for it");
+    assert_eq!(session.answered(asked[1].0, no("eve"), &mut out), Then::GoOn);
+    assert_eq!(String::from_utf8_lossy(&out), "FAIL\t1\n");
+}
+
+#[test]
+fn whoever_waits_longest_for_its_client_makes_room() {
+    let mut session = session(Tempfail::Code);
+    let mut out = Vec::new();
+    feed(&mut session, "VERSION\t1\t4\n", &mut out);
+    for id in 1..=MAX_WAITING {
+        feed(&mut session, &format!("AUTH\t{id}\tLOGIN\n"), &mut out);
+    }
+    out.clear();
+    feed(&mut session, "AUTH\t5000\tLOGIN\nCONT\t1\tYm9i\n", &mut out);
+    let expected = "FAIL\t1\tcode=temp_fail\nCONT\t5000\tVXNlcm5hbWU6\nFAIL\t1\n";
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+}
+
+#[test]
+fn an_unknown_user_reads_like_a_wrong_password() {
+    let user = Username::parse(b"bob").expect("a name");
+    let reply = |rejection| {
+        let mut out = Vec::new();
+        refuse(&mut out, 1, &rejection);
+        String::from_utf8(out).expect("text")
+    };
+    let wrong = reply(Rejection::not_verified(&user));
+    assert_eq!(wrong, "FAIL\t1\n");
+    assert_eq!(reply(Rejection::unknown_user(&user)), wrong);
+    assert_eq!(reply(Rejection::new(RejectionKind::Throttled, "x")), wrong);
+    let suspended = reply(Rejection::new(RejectionKind::NotAllowed, "x"));
+    assert_eq!(suspended, "FAIL\t1\tcode=user_disabled\n");
+}
+
+#[test]
+fn nobodys_decision_cuts_the_connection_of_postfix() {
+    let mut session = session(Tempfail::Close);
+    let line = format!("VERSION\t1\t0\nAUTH\t1\tPLAIN\tresp={}\n", encoded("\0bob\0pw"));
+    let mut out = Vec::new();
+    let asked = feed(&mut session, &line, &mut out);
+    let then = session.answered(asked[0].0, dead(), &mut out);
+    assert_eq!((then, out), (Then::Abort, Vec::new()));
+}
+
+#[test]
+fn a_login_that_nobody_can_have_fails_without_a_question() {
+    let rows = [
+        (encoded("\0bob\0"), "FAIL\t1\n"),
+        (encoded("\0\0pw"), "FAIL\t1\n"),
+        (encoded("root\0bob\0pw"), "FAIL\t1\n"),
+        (encoded("bob"), "FAIL\t1\n"),
+        ("=".into(), "FAIL\t1\n"),
+        ("%%%".into(), "FAIL\t1\tcode=invalid_base64\n"),
+    ];
+    for (response, expected) in rows {
+        let (out, asked, _) = talk(&format!("AUTH\t1\tPLAIN\tresp={response}\n"));
+        assert_eq!((out.as_str(), asked.len()), (expected, 0), "{response}");
+    }
+    let (out, _, end) = talk("AUTH\t1\tNTLM\tservice=smtp\n");
+    assert_eq!(out, "FAIL\t1\treason=Unsupported authentication mechanism\n");
+    assert_eq!(end, None);
+}
+
+/// The text of the last line, which is `CONT 1 base64`.
+fn last_cont(out: &[u8]) -> String {
+    let text = String::from_utf8_lossy(out);
+    let line = text.lines().last().expect("a line");
+    let coded = line.strip_prefix("CONT\t1\t").expect("CONT").split('\t').next();
+    String::from_utf8(STANDARD.decode(coded.unwrap_or_default()).expect("base64")).expect("text")
+}
+
+/// A conversation up to the proof, and what is to be judged.
+fn until_proof(session: &mut AuthSession, flags: &str) -> (Ticket, Proof) {
+    let mut out = Vec::new();
+    let first = encoded("n,,n=bob,r=abc");
+    let hello = format!("VERSION\t1\t2\nAUTH\t1\tSCRAM-SHA-256\t{flags}resp={first}\n");
+    let asked = feed(session, &hello, &mut out);
+    let [(ticket, AuthRequest { purpose: Purpose::Salt(question), .. })] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    question.tell(Salt { bytes: (*b"salt").into(), iterations: 4096 });
+    assert_eq!(session.answered(*ticket, yes("bob"), &mut out), Then::GoOn);
+    let said = last_cont(&out);
+    let nonce = said.split(',').next().expect("a nonce");
+    let last = encoded(&format!("c=biws,{nonce},p=AAAA"));
+    let mut asked = feed(session, &format!("CONT\t1\t{last}\n"), &mut out);
+    let Some((ticket, AuthRequest { purpose: Purpose::Prove(proof), .. })) = asked.pop() else {
+        panic!("{asked:?}")
+    };
+    (ticket, proof)
+}
+
+#[test]
+fn scram_ends_with_the_servers_signature_in_either_way() {
+    let scram = [Mechanism::Scram(ScramHash::Sha256)];
+    let mut session = offering(Tempfail::Code, &scram);
+    let (ticket, proof) = until_proof(&mut session, "final-resp-ok\t");
+    proof.sign(*b"signature");
+    let mut out = Vec::new();
+    session.answered(ticket, yes("bob"), &mut out);
+    let last = encoded("v=c2lnbmF0dXJl");
+    assert_eq!(String::from_utf8_lossy(&out), format!("OK\t1\tuser=bob\tresp={last}\n"));
+
+    let mut session = offering(Tempfail::Code, &scram);
+    let (ticket, proof) = until_proof(&mut session, "");
+    proof.sign(*b"signature");
+    let mut out = Vec::new();
+    session.answered(ticket, yes("bob"), &mut out);
+    assert_eq!(String::from_utf8_lossy(&out), format!("CONT\t1\t{last}\n"));
+    out.clear();
+    assert!(feed(&mut session, "CONT\t1\t\n", &mut out).is_empty());
+    assert_eq!(String::from_utf8_lossy(&out), "OK\t1\tuser=bob\n");
+}
+
+#[test]
+fn a_wrong_proof_fails_and_nobodys_decision_does_not() {
+    let scram = [Mechanism::Scram(ScramHash::Sha256)];
+    for (answer, expected) in [(no("bob"), "FAIL\t1\n"), (dead(), "FAIL\t1\tcode=temp_fail\n")] {
+        let mut session = offering(Tempfail::Code, &scram);
+        let (ticket, _) = until_proof(&mut session, "");
+        let mut out = Vec::new();
+        session.answered(ticket, answer, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+}
+
+#[test]
+fn a_binding_is_asked_for_and_taken() {
+    let plus = [Mechanism::ScramPlus(ScramHash::Sha256)];
+    // p=tls-exporter,,TLS and the connection that the login process tells.
+    let channel = encoded("p=tls-exporter,,TLS");
+    for (told, expected) in [("\tchannel_binding=VExT", 1), ("\tchannel_binding=U0xU", 0), ("", 0)]
+    {
+        let mut session = offering(Tempfail::Code, &plus);
+        let mut out = Vec::new();
+        let first = encoded("p=tls-exporter,,n=bob,r=abc");
+        let hello = format!("VERSION\t1\t4\nAUTH\t1\tSCRAM-SHA-256-PLUS\tresp={first}\n");
+        let asked = feed(&mut session, &hello, &mut out);
+        let Purpose::Salt(question) = &asked[0].1.purpose else { panic!("a salt") };
+        question.tell(Salt { bytes: (*b"salt").into(), iterations: 4096 });
+        session.answered(asked[0].0, yes("bob"), &mut out);
+        assert!(out.ends_with(b"\tchannel_binding=tls-exporter\n"));
+        let said = last_cont(&out);
+        let nonce = said.split(',').next().expect("a nonce");
+        let last = encoded(&format!("c={channel},{nonce},p=AAAA"));
+        let asked = feed(&mut session, &format!("CONT\t1\t{last}{told}\n"), &mut out);
+        assert_eq!(asked.len(), expected, "{told}");
+        assert_eq!(out.ends_with(b"FAIL\t1\n"), expected == 0, "{told}");
+    }
+}
+
+#[test]
+fn lines_that_break_the_protocol_end_the_connection() {
+    for (text, why) in [
+        ("AUTH\tx\tPLAIN\n", "AUTH without id"),
+        ("AUTH\t1\n", "AUTH without mechanism"),
+        ("AUTH\t1\tPLAIN\nAUTH\t1\tPLAIN\n", "an id that is in use"),
+        ("CONT\n", "CONT without id"),
+        ("VERSION\t2\t0\n", "another major version of the protocol"),
+    ] {
+        assert_eq!(talk(text).2, Some(why), "{text}");
+    }
+    let mut input = BytesMut::from(&b"AUTH\t1\tPLAIN\n"[..]);
+    let step = session(Tempfail::Close).next(&mut input, &mut Vec::new());
+    assert!(matches!(step, Step::Close("no VERSION first")), "{step:?}");
+    let mut input = BytesMut::from(&vec![b'x'; 3 * MAX_AUTH_LINE][..]);
+    input.extend_from_slice(b"\n");
+    let step = session(Tempfail::Close).next(&mut input, &mut Vec::new());
+    assert!(matches!(step, Step::Close(_) | Step::More), "{step:?}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_taken_without_a_panic(bytes: Vec<u8>) {
+        let mut input = BytesMut::from(&b"VERSION\t1\t0\n"[..]);
+        input.extend_from_slice(&bytes);
+        let (mut session, mut out) = (session(Tempfail::Code), Vec::new());
+        for _ in 0..bytes.len() + 2 {
+            if !matches!(session.next(&mut input, &mut out), Step::Ask(..)) {
+                break;
+            }
+        }
+    }
+}
