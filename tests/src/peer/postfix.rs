@@ -132,6 +132,12 @@ impl Postfix {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
+    /// The folder of its settings, in place of `/etc/postfix`.
+    #[must_use]
+    pub fn settings(&self) -> PathBuf {
+        self.path("etc")
+    }
+
     /// The folder for the sockets of servers that it asks.
     #[must_use]
     pub fn private(&self) -> PathBuf {
