@@ -298,7 +298,6 @@ fn who_never_reads_costs_little_memory_and_is_cut_off() {
 fn thousands_of_questions_on_one_connection_get_an_answer_each() {
     const QUESTIONS: usize = 3_000;
     let served = Served::start(&[]);
-    let start = Instant::now();
     // Logins are answered in any order, each by its number.
     let is_right = |number: usize| number.is_multiple_of(2);
     let question = |number: usize| {
