@@ -138,8 +138,7 @@ impl Dialect {
         let (binary, home) = (binary()?, folder()?);
         let users = Users { number, messages: 0, passwords: Passwords::Clear };
         let config = home.path().join("dmail.conf");
-        install(home.path(), users)
-            .and_then(|()| fs::write(&config, format!("{CONFIG}log_level warn\n{line}\n")))
+        install(home.path(), users, &format!("log_level warn\n{line}\n"))
             .map_err(Failure::system("make an installation"))?;
         let process = Command::new(&binary)
             .args(["serve", "--only", "dialects", "-c"])
