@@ -145,7 +145,14 @@ fn the_owner_of_an_account_is_never_root() {
         (None, None, "\tgid=9"),
     ] {
         let account = Account { uid, ..Account::named(user("ann")) };
-        let config = Config { pid: 7, home: None, uid: own, gid: Some(9), master: None };
+        let config = Config {
+            pid: 7,
+            home: None,
+            uid: own,
+            gid: Some(9),
+            tells_drop_file: true,
+            master: None,
+        };
         let mut out = Vec::new();
         account::put(&mut out, &config, &account);
         assert_eq!(String::from_utf8_lossy(&out), expected);
