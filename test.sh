@@ -20,6 +20,7 @@ need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
 need postmap postfix
+need gsasl gsasl
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"

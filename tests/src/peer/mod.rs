@@ -2,6 +2,7 @@
 
 pub mod auth_client;
 pub mod curl;
+pub mod gsasl;
 pub mod mariadb;
 pub mod postfix;
 pub mod python;
