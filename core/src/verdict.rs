@@ -41,6 +41,13 @@ impl Account {
     pub fn named(name: Username) -> Self {
         Self { name, drop: DropPath::Config, uid: None, info: Info::default() }
     }
+
+    /// Who owns the drop file, if the source tells. To whoever runs programs
+    /// for users, number 0 would be root: it is nobody here.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Uid> {
+        self.uid.as_ref().filter(|uid| **uid != Uid::Number(0))
+    }
 }
 
 /// Where an account's drop file is.

@@ -149,7 +149,7 @@ impl Session for ProcExecSession {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
+    use dmail_core::{Account, Purpose, Rejection, Uid, Unavailable, UnavailableKind};
 
     use super::*;
 
@@ -173,7 +173,10 @@ mod tests {
                     let verdict = match request.user.as_str() {
                         "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
                         "bob" if right => {
-                            Ok(Verdict::accepted(Account::named(request.user.clone())))
+                            // Nobody's number, and not root's.
+                            let uid = Some(Uid::Number(0));
+                            let account = Account::named(request.user.clone());
+                            Ok(Verdict::accepted(Account { uid, ..account }))
                         }
                         _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
                     };

@@ -18,9 +18,9 @@ use std::net::IpAddr;
 
 use bytes::{Buf, BytesMut};
 use dmail_core::sasl::{self, Credentials};
-use dmail_core::{AuthRequest, Origin, Secret, Service, Username, Verdict};
+use dmail_core::{AuthRequest, Origin, Secret, Username, Verdict};
 
-use crate::{Answer, Question, Session, Step, Then, Ticket};
+use crate::{Answer, Question, Session, Step, Then, Ticket, service};
 
 /// Longest field, in bytes: what 16 bits can say.
 const MAX_FIELD: usize = 65_535;
@@ -53,7 +53,7 @@ impl Session for SaslauthdSession {
         input.advance(used);
         let origin = Origin {
             client: counted(input, 0).and_then(|(field, _)| address(&input[field])),
-            ..Origin::local(service_of(&service))
+            ..Origin::local(service::named(&service))
         };
         input.clear();
         let mut name = login;
@@ -110,14 +110,6 @@ fn address(field: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-fn service_of(name: &[u8]) -> Service {
-    match name {
-        b"smtp" => Service::Smtp,
-        b"pop" | b"pop3" => Service::Pop3,
-        _ => Service::Line,
-    }
-}
-
 fn reply(out: &mut Vec<u8>, text: &str) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&length.to_be_bytes());
@@ -126,7 +118,7 @@ fn reply(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
+    use dmail_core::{Account, Purpose, Rejection, Service, Unavailable, UnavailableKind};
 
     use super::*;
 

@@ -18,8 +18,8 @@ impl UnixAccount {
     /// The number of the user that owns `account`.
     #[must_use]
     pub fn uid_of(&self, account: &Account) -> u32 {
-        match account.uid {
-            Some(Uid::Number(uid)) => uid,
+        match account.owner() {
+            Some(Uid::Number(uid)) => *uid,
             Some(Uid::Name(_)) | None => self.uid,
         }
     }

@@ -9,6 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 fn session() -> UserdbSession {
     UserdbSession::new(Config {
+        tells_drop_file: true,
         pid: 7,
         home: Some("/home/%d/%n".into()),
         uid: Some(8),

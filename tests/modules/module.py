@@ -3,7 +3,8 @@
 (password pN). What it does wrong is chosen by the user name in the request, or
 for its whole life by the first argument.
 
-usage: module.py MODE [FILE]     FILE collects the requests, one line each
+usage: module.py MODE [FILE]     FILE collects the requests, one line each; a
+                                 word in FILE.mood is done wrong for everybody
 """
 import io
 import os
@@ -28,6 +29,13 @@ def note(text):
     if LOG:
         with open(LOG, "a") as log:
             log.write(text + "\n")
+
+
+def mood():
+    if LOG and os.path.exists(LOG + ".mood"):
+        with open(LOG + ".mood") as file:
+            return file.read().strip()
+    return ""
 
 
 def password_of(user):
@@ -91,7 +99,7 @@ def misbehave(user):
 def answer(line):
     words = line.split()
     verb, user = words[0], (words[1] if len(words) > 1 else "")
-    if misbehave(user):
+    if misbehave(mood()) or misbehave(user):
         return
     if verb == "check" and len(words) in (3, 4):
         if password_of(user) is not None and words[2] == password_of(user):

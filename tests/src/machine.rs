@@ -20,6 +20,19 @@ pub fn is_ours(test: &str) -> bool {
     is_root
 }
 
+/// `command`, which finds `folder` at `place`: some programs look for their
+/// settings or sockets in one place only. It runs in a mount namespace of its
+/// own, so nobody else sees that.
+#[must_use]
+pub fn with_folder_at(folder: &Path, place: &str, command: &str) -> Command {
+    // What is in memory only may lack the place.
+    let script = "case \"$1\" in /run/*) mount -t tmpfs tmpfs /run && mkdir -p \"$1\" ;; esac && \
+                  mount --bind \"$0\" \"$1\" && shift && exec \"$@\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "sh", "-c", script]).arg(folder).args([place, command]);
+    unshare
+}
+
 /// A name that nothing on this machine has.
 #[must_use]
 pub fn unique_name() -> String {

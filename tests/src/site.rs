@@ -163,6 +163,12 @@ impl Site {
         self
     }
 
+    /// All that its servers have logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home().join("log/dmail.log")).unwrap_or_default()
+    }
+
     /// The drop file of a user of the main domain.
     #[must_use]
     pub fn drop_file(&self, name: &str) -> PathBuf {
@@ -179,6 +185,19 @@ impl Site {
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         module::requests(&self.request_log())
+    }
+
+    /// From now on, the module does this wrong for everybody (`dead`, `hang`,
+    /// …); nothing, if it is no word.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for the word.
+    pub fn spoil_module(&self, how: &str) {
+        let file = self.request_log().with_extension("mood");
+        // Whoever reads it finds a whole word.
+        let new = file.with_extension("new");
+        fs::write(&new, how).and_then(|()| fs::rename(&new, &file)).expect("room for a word");
     }
 
     /// All messages of a user, as POP3 sends them.

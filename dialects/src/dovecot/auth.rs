@@ -41,13 +41,29 @@ const MAX_WAITING: usize = 1_000;
 /// How nobody's decision is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tempfail {
+    /// As the client's version lets hope that it understands.
+    #[default]
+    ByVersion,
     /// The connection is cut. Postfix and Exim then say 454 and 435; to
     /// `FAIL … code=temp_fail` they say 535, "wrong password". For clients that
     /// have one request at a time.
-    #[default]
     Close,
-    /// `FAIL … code=temp_fail`, which Dovecot's own processes understand.
+    /// `FAIL … code=temp_fail`, which Dovecot's own processes understand. They
+    /// take a connection that is cut for wrong passwords (up to 2.3.21).
     Code,
+}
+
+impl Tempfail {
+    /// Whether a client of this minor version is told in words. Postfix, Exim
+    /// and others that are satisfied with less say 0 or 1, Dovecot says 2
+    /// since 2.3.
+    fn is_in_words(self, minor: Option<u32>) -> bool {
+        match self {
+            Self::ByVersion => minor.is_some_and(|minor| minor >= 2),
+            Self::Close => false,
+            Self::Code => true,
+        }
+    }
 }
 
 /// What a connection is told about its server.
@@ -172,6 +188,9 @@ impl AuthSession {
         let mut response = None;
         let (mut takes_last, mut is_taken_up) = (false, true);
         for field in fields {
+            if response.is_some() {
+                return Err(Broken("a parameter behind resp"));
+            }
             let (name, value) = origin::split(field);
             match name {
                 // By the protocol it is the last one, and not escaped.
@@ -356,10 +375,10 @@ impl Session for AuthSession {
             }
             Err(_) => {
                 self.logins.remove(&id);
-                match self.config.tempfail {
-                    Tempfail::Close => return Then::Abort,
-                    Tempfail::Code => fail(out, id, &[b"code=temp_fail"]),
+                if !self.config.tempfail.is_in_words(self.client) {
+                    return Then::Abort;
                 }
+                fail(out, id, &[b"code=temp_fail"]);
             }
         }
         Then::GoOn

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use dmail_core::{Origin, Service};
+use dmail_core::Origin;
+
+use crate::service;
 
 /// Takes one parameter `name[=value]`; those that say nothing here are passed
 /// over, as the protocol demands. An address that is none (Exim sends
@@ -15,17 +17,8 @@ pub(super) fn take(origin: &mut Origin, name: &[u8], value: &[u8]) {
     match name {
         b"rip" => origin.client = address(),
         b"lip" => origin.local = address(),
-        b"service" | b"protocol" => origin.service = service(value),
+        b"service" | b"protocol" => origin.service = service::named(value),
         _ => {}
-    }
-}
-
-/// Our name for a service of Dovecot's, Postfix' or Exim's.
-fn service(name: &[u8]) -> Service {
-    match name {
-        b"pop3" => Service::Pop3,
-        b"smtp" | b"submission" | b"lmtp" => Service::Smtp,
-        _ => Service::Line,
     }
 }
 

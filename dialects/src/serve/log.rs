@@ -1,6 +1,6 @@
 //! One line for each login, like those of DPOP and DSMTP.
 
-use dmail_core::{AuthRequest, Purpose, Unavailable, Verdict};
+use dmail_core::{Action, AuthRequest, Change, Outcome, Purpose, Unavailable, Verdict};
 
 /// Logs what came of a question.
 pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
@@ -40,6 +40,26 @@ pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailab
                 text = ?unavailable.detail,
                 "lookup not answered"
             );
+        }
+    }
+}
+
+/// Logs what came of a change.
+pub(super) fn changed(change: &Change, outcome: &Result<Outcome, Unavailable>) {
+    let (user, dialect) = (&change.user, change.origin.dialect);
+    let what = match change.action {
+        Action::Delete => "del",
+        Action::Set { .. } => "set",
+    };
+    match outcome {
+        Ok(Outcome::Done(_)) => tracing::info!(dialect, ?user, what, "changed"),
+        Ok(Outcome::Refused(why)) => {
+            let reason = why.kind.id();
+            tracing::warn!(dialect, ?user, what, reason, text = ?why.text, "change refused");
+        }
+        Err(error) => {
+            let reason = error.kind.id();
+            tracing::warn!(dialect, ?user, what, reason, text = ?error.detail, "change not made");
         }
     }
 }

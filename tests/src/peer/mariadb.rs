@@ -1,13 +1,14 @@
 //! MariaDB's server, on a folder and a port of its own.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
+use super::free_port;
 use crate::process::Process;
 use crate::program::{Said, run};
 use crate::wait;
@@ -169,11 +170,6 @@ fn command(name: &str) -> Command {
 
 fn option(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("its address").port()
 }
 
 /// `ca.pem`, and `server.pem` for localhost with its key.

@@ -1,10 +1,12 @@
 //! The dialects: what each is called, who speaks it, and what it must be told.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::super::suggest;
-use super::super::value::{Fault, Kind, number, path, text, word};
-use super::Options;
+use super::super::value::{Fault, Kind, boolean, number, path, text, word};
+use super::http::{self, AuthHttpWords, HttpWords};
+use super::options::Options;
 use crate::sasl::Mechanism;
 
 /// Longest value of an option that is any text, in bytes.
@@ -13,6 +15,10 @@ const MAX_TEXT: usize = 1_024;
 /// A dialect, with its own options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialect {
+    /// nginx's `auth_http`.
+    AuthHttp(AuthHttpWords),
+    /// Dovecot's auth policy.
+    AuthPolicy(HttpWords),
     /// Courier's authdaemon.
     Authdaemon(AccountWords),
     /// Logins as Dovecot's auth service answers them.
@@ -31,9 +37,13 @@ pub enum Dialect {
         uid: Option<u32>,
         /// The group of all accounts.
         gid: Option<u32>,
+        /// Whether drop files are told, to be the INBOX of their users.
+        tells_drop_file: bool,
         /// Whether logins are taken up here, too.
         master: bool,
     },
+    /// The JSON API.
+    Http(HttpWords),
     /// Postfix' policy delegation.
     Policy,
     /// saslauthd's socket.
@@ -51,23 +61,48 @@ pub enum Dialect {
         transport: Option<String>,
     },
     /// Our own protocol, for programs on this machine.
-    Tcpauth,
+    Tcpauth {
+        /// Whether they may change accounts.
+        changes: bool,
+    },
 }
 
 impl Dialect {
+    /// How long an answer may take without `timeout=`. Postfix waits for 10
+    /// seconds, and takes silence as the end of the connection.
+    pub(super) fn usual_patience(&self) -> Duration {
+        match self {
+            Self::AuthHttp(_) | Self::AuthPolicy(_) | Self::Http(_) => http::PATIENCE,
+            _ => Duration::from_secs(9),
+        }
+    }
+
+    /// What it is told over HTTP, if it is spoken there.
+    #[must_use]
+    pub fn http(&self) -> Option<&HttpWords> {
+        match self {
+            Self::AuthHttp(words) => Some(&words.http),
+            Self::AuthPolicy(words) | Self::Http(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// The name in dmail.conf and in the log.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::AuthHttp(_) => "auth-http",
+            Self::AuthPolicy(_) => "auth-policy",
             Self::Authdaemon(_) => "authdaemon",
             Self::DovecotAuth { .. } => "dovecot-auth",
+            Self::Http(_) => "http",
             Self::DovecotUserdb { master: true, .. } => "dovecot-master",
             Self::DovecotUserdb { master: false, .. } => "dovecot-userdb",
             Self::Policy => "policy",
             Self::Saslauthd => "saslauthd",
             Self::Socketmap { .. } => "socketmap",
             Self::TcpTable { .. } => "tcp-table",
-            Self::Tcpauth => "tcpauth",
+            Self::Tcpauth { .. } => "tcpauth",
         }
     }
 }
@@ -75,9 +110,11 @@ impl Dialect {
 /// How a dialect that has two ways to say "try again later" says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tempfail {
+    /// As the client's version of the protocol lets hope that it understands.
+    #[default]
+    ByVersion,
     /// The connection is cut: for clients with one request at a time, which
     /// take the word for it as a wrong password.
-    #[default]
     Close,
     /// In words, for clients with many requests at a time.
     Code,
@@ -136,6 +173,8 @@ pub(super) const UNIX_OPTIONS: &[&OptionRow] = &[&MODE, &OWNER, &GROUP];
 
 /// The dialects, by their names.
 pub const DIALECTS: &[DialectRow] = &[
+    http::AUTH_HTTP,
+    http::AUTH_POLICY,
     DialectRow {
         name: "authdaemon",
         spoken_by: "Courier (authdaemond's socket), Cyrus SASL (`authdaemond`)",
@@ -163,14 +202,14 @@ pub const DIALECTS: &[DialectRow] = &[
         spoken_by: "Dovecot's mail processes, which take up the logins of `dovecot-auth`, and \
                     `doveadm auth cache flush`",
         example: "dialect dovecot-master unix:master.sock mode=660 group=dovecot uid=5000 gid=5000",
-        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &TIMEOUT],
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &MAIL, &TIMEOUT],
         read: |options| userdb(options, true),
     },
     DialectRow {
         name: "dovecot-userdb",
         spoken_by: "Dovecot's LMTP, LDA and `doveadm user`",
         example: "dialect dovecot-userdb unix:userdb.sock mode=660 group=dovecot",
-        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &SERVICE, &TIMEOUT],
+        options: &[&HOMES, &OWNER_UID, &OWNER_GID, &MAIL, &SERVICE, &TIMEOUT],
         read: |options| userdb(options, false),
     },
     DialectRow {
@@ -180,6 +219,7 @@ pub const DIALECTS: &[DialectRow] = &[
         options: &[&TIMEOUT],
         read: |_| Ok(Dialect::Policy),
     },
+    http::HTTP,
     DialectRow {
         name: "saslauthd",
         spoken_by: "Cyrus SASL (`pwcheck_method: saslauthd`), OpenLDAP's `{SASL}`, Exim's \
@@ -213,8 +253,11 @@ pub const DIALECTS: &[DialectRow] = &[
         name: "tcpauth",
         spoken_by: "programs of ours: `authent_method tcpauth`, and the dialects on standard input",
         example: "dialect tcpauth unix:tcpauth.sock",
-        options: &[],
-        read: |_| Ok(Dialect::Tcpauth),
+        options: &[&CHANGES],
+        read: |options| {
+            let changes = options.take("changes", &boolean())?.unwrap_or_default();
+            Ok(Dialect::Tcpauth { changes })
+        },
     },
 ];
 
@@ -223,6 +266,7 @@ fn userdb(options: &mut Options<'_>, master: bool) -> Result<Dialect, Fault> {
         home: options.take("home", &text(MAX_TEXT))?,
         uid: options.take("uid", &number(1..=u32::MAX))?,
         gid: options.take("gid", &number(1..=u32::MAX))?,
+        tells_drop_file: options.take("mail", &word(&MAILS))?.unwrap_or_default(),
         master,
     })
 }
@@ -245,7 +289,7 @@ const OWNER: OptionRow = OptionRow {
 };
 const GROUP: OptionRow =
     OptionRow { name: "group", value: "postfix", meaning: "The group of the file." };
-const SERVICE: OptionRow = OptionRow {
+pub(super) const SERVICE: OptionRow = OptionRow {
     name: "service",
     value: "smtp",
     meaning: "The service that a request counts for (`imap`, `pop3`, `smtp`, `web`) if it names \
@@ -261,7 +305,15 @@ const TEMPFAIL: OptionRow = OptionRow {
     value: "code",
     meaning: "How \"try again later\" is told. `close` cuts the connection, which Postfix and Exim \
               understand; to the protocol's own word they tell their clients that the password is \
-              wrong. `code` is that word, for Dovecot. Without it, `close`.",
+              wrong. `code` is that word, for Dovecot, which takes a connection that is cut for a \
+              wrong password. Without it, `code` for clients that speak version 1.2 of the \
+              protocol or a later one, as Dovecot since 2.3, and `close` for all others.",
+};
+const CHANGES: OptionRow = OptionRow {
+    name: "changes",
+    value: "yes",
+    meaning: "Whether whoever may ask may also set passwords, add users and remove them. Without \
+              it, nobody may.",
 };
 const MECHANISMS: OptionRow = OptionRow {
     name: "mechanisms",
@@ -290,6 +342,13 @@ const OWNER_GID: OptionRow = OptionRow {
     value: "5000",
     meaning: "The number of the group of all accounts. Without it, Dovecot's `mail_gid`.",
 };
+const MAIL: OptionRow = OptionRow {
+    name: "mail",
+    value: "drop-file",
+    meaning: "`drop-file` tells Dovecot to open a user's drop file as the INBOX, an mbox, and to \
+              keep other folders in `mail` beneath the home folder: for mail that dmail delivers. \
+              Without it, or with `dovecot`, mail is where Dovecot's own `mail_location` says.",
+};
 const HOME: OptionRow =
     OptionRow { name: "home", value: "/var/mail", meaning: "The home folder of all accounts." };
 const HOMES: OptionRow = OptionRow {
@@ -309,6 +368,9 @@ const MAP: OptionRow = OptionRow {
     meaning: "The map that is served: `quota`, `sender_login`, `transport`, `valias`, `vdomain` \
               or `vmailbox`.",
 };
+
+/// Where mail is, and whether it is in drop files.
+const MAILS: [(&str, bool); 2] = [("dovecot", false), ("drop-file", true)];
 
 const TEMPFAILS: [(&str, Tempfail); 2] = [("close", Tempfail::Close), ("code", Tempfail::Code)];
 

@@ -138,6 +138,34 @@ fn dead() -> Answer {
 }
 
 #[test]
+fn nobodys_decision_is_told_as_the_client_understands_it() {
+    let response = encoded("\0bob\0pw");
+    for (tempfail, version, in_words) in [
+        (Tempfail::ByVersion, "1\t0", false), // Postfix, Exim
+        (Tempfail::ByVersion, "1\t1", false),
+        (Tempfail::ByVersion, "1\t2", true), // Dovecot 2.3
+        (Tempfail::ByVersion, "1\t4", true), // Dovecot 2.4
+        (Tempfail::ByVersion, "1", false),
+        (Tempfail::ByVersion, "1\tx", false),
+        (Tempfail::Close, "1\t4", false),
+        (Tempfail::Code, "1\t0", true),
+    ] {
+        let mut session = session(tempfail);
+        let text = format!("VERSION\t{version}\nAUTH\t1\tPLAIN\tresp={response}\n");
+        let (mut input, mut out) = (BytesMut::from(text.as_bytes()), Vec::new());
+        let Step::Ask(ticket, _) = session.next(&mut input, &mut out) else { panic!("{version}") };
+        out.clear();
+        let dead = Unavailable::new(UnavailableKind::Dead, "down");
+        let then = session.answered(ticket, Answer::Verdict(Err(dead)), &mut out);
+        let (expected, said) = match in_words {
+            true => (Then::GoOn, "FAIL\t1\tcode=temp_fail\n"),
+            false => (Then::Abort, ""),
+        };
+        assert_eq!((then, &*out), (expected, said.as_bytes()), "{tempfail:?} {version}");
+    }
+}
+
+#[test]
 fn many_logins_wait_at_once_and_each_gets_its_own_answer() {
     let mut session = session(Tempfail::Code);
     let mut text = "VERSION\t1\t4\n".to_owned();

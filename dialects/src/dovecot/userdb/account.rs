@@ -9,8 +9,8 @@ use crate::dovecot::line::put_escaped;
 
 /// Writes the fields of an account, each with a tab in front.
 pub(super) fn put(out: &mut Vec<u8>, config: &Config, account: &Account) {
-    let uid = match account.uid {
-        Some(Uid::Number(uid)) => Some(uid),
+    let uid = match account.owner() {
+        Some(Uid::Number(uid)) => Some(*uid),
         Some(Uid::Name(_)) | None => config.uid,
     };
     if let Some(uid) = uid {
@@ -23,7 +23,7 @@ pub(super) fn put(out: &mut Vec<u8>, config: &Config, account: &Account) {
         let home = home_of(home, &account.name);
         field(out, "home", home.as_os_str().as_encoded_bytes());
     }
-    if let DropPath::File(path) = &account.drop {
+    if let (true, DropPath::File(path)) = (config.tells_drop_file, &account.drop) {
         let mut mail = b"mbox:~/mail:INBOX=".to_vec();
         mail.extend_from_slice(path.as_os_str().as_encoded_bytes());
         field(out, "mail", &mail);
@@ -60,4 +60,21 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     out.push(b'=');
     put_escaped(out, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_be_root() {
+        let mut account = Account::named(Username::parse(b"ann").expect("a name"));
+        account.uid = Some(Uid::Number(0));
+        for (uid, expected) in [(None, ""), (Some(8), "\tuid=8")] {
+            let config = Config { pid: 7, home: None, uid, gid: None, master: None };
+            let mut out = Vec::new();
+            put(&mut out, &config, &account);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
 }

@@ -52,6 +52,9 @@ pub struct Config {
     pub uid: Option<u32>,
     /// The group of all accounts.
     pub gid: Option<u32>,
+    /// Whether a user's drop file is told, to be the INBOX. Otherwise, mail is
+    /// where Dovecot's own configuration says.
+    pub tells_drop_file: bool,
     /// The logins that mail processes take up. `None`: this is no master
     /// socket.
     pub master: Option<Arc<Logins>>,

@@ -1,0 +1,240 @@
+//! Dovecot 2.3 in a temporary folder and on an address of its own: IMAP, POP3 and LMTP.
+//! Its master needs to be root.
+//!
+//! ```text
+//!   imap-login, pop3-login ──run/login/dmail/auth──▶ dialect dovecot-auth
+//!   imap, pop3 ──run/auth-master──▶ run/dmail/dovecot-master: dialect dovecot-master
+//!   lmtp, doveadm ──run/dmail/dovecot-userdb──▶ dialect dovecot-userdb
+//! ```
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use super::own_address;
+use crate::client::Client;
+use crate::machine;
+use crate::process::Process;
+use crate::program::{self, Said};
+use crate::wait;
+
+/// Whom all mail belongs to, as on the page: no account of this machine.
+const VMAIL: u32 = 5000;
+
+/// Its ports.
+const IMAP: u16 = 10143;
+const POP: u16 = 10110;
+const LMTP: u16 = 10024;
+
+/// A Dovecot. It ends when dropped.
+#[derive(Debug)]
+pub struct Dovecot {
+    folder: TempDir,
+    address: Ipv4Addr,
+    process: Option<Process>,
+}
+
+impl Dovecot {
+    /// One that does not run so far. `None`, and a word on standard error, if
+    /// it cannot run here.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for its folders.
+    #[must_use]
+    pub fn new(test: &str) -> Option<Self> {
+        if !Path::new("/usr/lib/dovecot/lmtp").exists() {
+            eprintln!("skipped, for dovecot-imapd, -pop3d and -lmtpd are not there: {test}");
+            return None;
+        }
+        if !machine::is_ours(test) {
+            return None;
+        }
+        // The path of a socket has 107 bytes at most.
+        let folder = tempfile::Builder::new().prefix("dv").tempdir_in("/tmp").expect("a folder");
+        // Its processes are several users, who all come through here.
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
+        for name in ["run", "state", "dmail", "vmail"] {
+            fs::create_dir(folder.path().join(name)).expect("a folder");
+        }
+        chown(folder.path().join("vmail"), Some(VMAIL), Some(VMAIL)).expect("root may");
+        Some(Self { folder, address: own_address(), process: None })
+    }
+
+    /// Documented lines with the folders of this Dovecot instead of those of
+    /// a machine.
+    #[must_use]
+    pub fn here(&self, lines: &str) -> String {
+        let folder = |name| self.folder.path().join(name).display().to_string();
+        lines
+            .replace("/run/dovecot", &folder("run"))
+            .replace("/run/dmail", &folder("dmail"))
+            .replace("/var/vmail", &folder("vmail"))
+    }
+
+    /// A path on the page, here.
+    #[must_use]
+    pub fn path(&self, documented: &str) -> PathBuf {
+        self.here(documented).into()
+    }
+
+    /// Makes the folders and links of a file for `systemd-tmpfiles`.
+    ///
+    /// # Panics
+    ///
+    /// If a line is not understood.
+    pub fn make_places(&self, documented: &str) {
+        for line in self.here(documented).lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["d", path, mode, owner, group] => {
+                    let _ = fs::create_dir(path);
+                    let mode = u32::from_str_radix(mode, 8).expect("a mode");
+                    fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("root may");
+                    chown(path, Some(number_of_user(owner)), Some(number_of_group(group)))
+                        .expect("root may");
+                }
+                ["L", path, "-", "-", "-", "-", target] => {
+                    std::os::unix::fs::symlink(target, path).expect("a link");
+                }
+                _ => panic!("not understood: {line}"),
+            }
+        }
+    }
+
+    /// Starts it with these documented lines, and waits until clients can
+    /// connect.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start(&mut self, documented: &str) {
+        let config = format!("{}{}", self.common(), self.here(documented));
+        fs::write(self.config(), config).expect("room for it");
+        self.restart();
+    }
+
+    /// Stops it, if it runs, and starts it with the lines that it has.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn restart(&mut self) {
+        self.stop();
+        let mut command = Command::new("/usr/sbin/dovecot");
+        command.arg("-F").arg("-c").arg(self.config());
+        let mut process = Process::start(command, self.folder.path());
+        process.until("Dovecot listens", |_| {
+            [IMAP, POP, LMTP].iter().all(|port| TcpStream::connect((self.address, *port)).is_ok())
+        });
+        self.process = Some(process);
+    }
+
+    /// Has it read its configuration again.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn reload(&self) {
+        let reloads = || self.log().matches("SIGHUP received").count();
+        let before = reloads();
+        self.process.as_ref().expect("it runs").signal(Signal::SIGHUP);
+        wait::until("Dovecot has read its configuration", || reloads() > before);
+    }
+
+    /// Stops it in peace.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.signal(Signal::SIGTERM);
+            let _ = process.wait();
+        }
+    }
+
+    /// A new IMAP connection, greeted.
+    #[must_use]
+    pub fn imap(&self) -> Client {
+        let mut client = Client::connect((self.address, IMAP).into());
+        // The first words are "* OK Waiting for authentication process" at times.
+        while !client.expect("* OK").contains("CAPABILITY") {}
+        client
+    }
+
+    /// A new POP3 connection, greeted.
+    #[must_use]
+    pub fn pop(&self) -> Client {
+        let mut client = Client::connect((self.address, POP).into());
+        client.expect("+OK");
+        client
+    }
+
+    /// Where its LMTP service listens.
+    #[must_use]
+    pub fn lmtp(&self) -> SocketAddr {
+        (self.address, LMTP).into()
+    }
+
+    /// Runs `doveadm`.
+    #[must_use]
+    pub fn doveadm(&self, arguments: &[&str]) -> Said {
+        let mut doveadm = Command::new("/usr/bin/doveadm");
+        doveadm.arg("-c").arg(self.config()).args(arguments);
+        program::run(doveadm, "")
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("dovecot.conf")
+    }
+
+    /// What only a test needs.
+    fn common(&self) -> String {
+        let (folder, address) = (self.folder.path().display(), self.address);
+        let service = |service: &str, protocol: &str, port: u16| {
+            format!(
+                "service {service} {{\n  inet_listener {protocol} {{\n    \
+                 address = {address}\n    port = {port}\n  }}\n  \
+                 inet_listener {protocol}s {{\n    port = 0\n  }}\n}}\n"
+            )
+        };
+        [
+            format!(
+                "base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/log\n\
+                 protocols = imap pop3 lmtp\nssl = no\ndisable_plaintext_auth = no\n"
+            ),
+            service("imap-login", "imap", IMAP),
+            service("pop3-login", "pop3", POP),
+            service("lmtp", "lmtp", LMTP),
+        ]
+        .concat()
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        // Its children end with it, however it ends.
+        if !thread::panicking() {
+            self.stop();
+        }
+    }
+}
+
+fn number_of_user(name: &str) -> u32 {
+    let user = nix::unistd::User::from_name(name).expect("an answer");
+    user.unwrap_or_else(|| panic!("no user {name}")).uid.as_raw()
+}
+
+fn number_of_group(name: &str) -> u32 {
+    let group = nix::unistd::Group::from_name(name).expect("an answer");
+    group.unwrap_or_else(|| panic!("no group {name}")).gid.as_raw()
+}
