@@ -24,6 +24,7 @@ need mariadbd mariadb-server
 need nginx nginx
 [ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || packages="$packages libnginx-mod-mail"
 need postmap postfix
+need gsasl gsasl
 [ -e /usr/lib/courier-authlib/libauthpipe.so.0 ] || packages="$packages courier-authlib-pipe"
 need /usr/lib/dovecot/imap dovecot-imapd
 need /usr/lib/dovecot/pop3 dovecot-pop3d

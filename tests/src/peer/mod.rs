@@ -14,6 +14,7 @@ pub mod dovecot_auth;
 pub mod dovecot_policy;
 pub mod exim;
 pub mod fd3;
+pub mod gsasl;
 pub mod mariadb;
 pub mod nginx;
 pub mod postfix;

@@ -107,7 +107,7 @@ async fn keys_in_the_table_judge_proofs() {
          W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,\
          wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU='), ('ann', '{PLAIN}pencil')",
     );
-    let base = open(&server, &format!("{SETTINGS}\npassword_scheme scram-sha-256")).await;
+    let base = open(&server, "password_scheme scram-sha-256").await;
     assert_eq!(base.proofs(), Proofs::STORED);
     let ask = async |user: &str, purpose: Purpose| {
         let user = Username::parse(user.as_bytes()).expect("a name");

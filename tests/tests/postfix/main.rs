@@ -4,4 +4,5 @@
 mod addresses;
 mod kit;
 mod logins;
+mod scram;
 mod sending;
