@@ -6,22 +6,19 @@ use bytes::BytesMut;
 use dmail_core::{
     Account, Outcome, Rejection, SearchOutcome, Unavailable, UnavailableKind, Verdict,
 };
-use dmail_dialects::authdaemon::{self, AuthdaemonSession};
+use dmail_dialects::authdaemon::AuthdaemonSession;
 use dmail_dialects::extauth::ExtauthSession;
-use dmail_dialects::proc_exec::{self, ProcExecSession};
-use dmail_dialects::{Answer, Question, Session, Step, Then};
+use dmail_dialects::proc_exec::ProcExecSession;
+use dmail_dialects::{Answer, Question, Session, Step, Then, UnixAccount};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((choice, bytes)) = bytes.split_first() else { return };
-    let home = || "/home".to_owned();
+    let account = UnixAccount { uid: 1, gid: 1, home: "/home".into() };
     let mut session: Box<dyn Session> = match choice % 4 {
         0 => Box::new(ExtauthSession::with_changes()),
-        1 => Box::new(ProcExecSession::new(proc_exec::Config { uid: 1, gid: 1, home: home() })),
-        choice => {
-            let config = authdaemon::Config { uid: 1, gid: 1, home: home() };
-            Box::new(AuthdaemonSession::new(config, choice == 2))
-        }
+        1 => Box::new(ProcExecSession::new(account)),
+        choice => Box::new(AuthdaemonSession::new(account, choice == 2)),
     };
     let (mut input, mut out) = (BytesMut::from(bytes), Vec::new());
     // No request is shorter than two bytes, and none takes more than two
@@ -41,6 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
                 1 => Ok(Outcome::Refused(Rejection::unsupported())),
                 _ => Err(unavailable()),
             }),
+            Question::Forget(_) => Answer::Forgotten(0),
             Question::Search(_) => {
                 Answer::Found(Ok(SearchOutcome::Refused(Rejection::unsupported())))
             }

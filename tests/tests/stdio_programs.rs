@@ -81,7 +81,9 @@ fn ejabberd_is_answered_and_never_told_no_by_nobody() {
 
 #[test]
 fn ejabberd_changes_accounts_where_it_may() {
-    let site = site("ejabberd").set("dialect tcpauth unix:tcpauth.sock mode=660 changes=yes");
+    let site = site("ejabberd")
+        .unset("dialect")
+        .set("dialect tcpauth unix:tcpauth.sock mode=660 changes=yes");
     let server = site.serve();
     let requests = [
         "setpass:bob:corp.example:new",
