@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::line::{CLEAR_USERS, CONNECTIONS};
+use super::line::CONNECTIONS;
 use crate::contest::{Effort, hold};
 use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
@@ -16,6 +16,8 @@ use crate::peer::{Nginx, free_address};
 use crate::program::{Dialect, PASSWORD};
 use crate::report::{Report, Target, Wanted};
 
+/// Fewer than the cache has room for, so that all of them stay in it.
+const USERS: usize = 5_000;
 /// Logins in a second.
 const RATE: Wanted = Wanted::AtLeast(150_000.0);
 
@@ -27,11 +29,11 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     };
     let address = free_address()?;
     let line = format!("dialect auth-http {address} imap=127.0.0.1:143");
-    let ours = Dialect::start(CLEAR_USERS, &line, address)?;
+    let ours = Dialect::start(USERS, &line, address)?;
     one_thread()?
         .block_on(async {
             let mut asker = Asker::connect(address, 0).await?;
-            for _ in 0..CLEAR_USERS {
+            for _ in 0..USERS {
                 asker.operate().await?;
             }
             Ok(())
@@ -55,7 +57,7 @@ fn turn(address: SocketAddr, pid: u32, time: Duration) -> Result<Sample, Failure
     one_thread()?.block_on(async {
         let mut askers = Vec::new();
         for connection in 0..CONNECTIONS {
-            let asker = Asker::connect(address, connection * CLEAR_USERS / CONNECTIONS).await;
+            let asker = Asker::connect(address, connection * USERS / CONNECTIONS).await;
             askers.push(asker.map_err(|wrong| Failure::Program(wrong.to_string()))?);
         }
         Ok(drive(askers, time, &Server::Processes(vec![pid])).await)
@@ -85,7 +87,7 @@ impl Client for Asker {
              Auth-Login-Attempt: 1\r\nClient-IP: 192.0.2.7\r\n\r\n",
             self.next
         );
-        self.next = (self.next + 1) % CLEAR_USERS;
+        self.next = (self.next + 1) % USERS;
         self.stream.write_all(request.as_bytes()).await?;
         self.reply.clear();
         while !self.reply.ends_with(b"\r\n\r\n") {
