@@ -16,6 +16,7 @@
 //! It may be asked at each recipient, before the content, after it, or at
 //! several of these: a message counts once (see [`outgoing`]).
 
+mod action;
 mod outgoing;
 mod request;
 mod window;
@@ -37,7 +38,8 @@ pub use window::Unit;
 use crate::extension::without_extension;
 use crate::lines::{Broken, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
-use outgoing::{Beyond, Message, Recipients};
+use action::Action;
+use outgoing::{Message, Recipients};
 use request::Request;
 
 /// Longest line of a request.
@@ -108,17 +110,6 @@ enum Stage {
     AskSender(Arc<Account>, Username),
     /// The same, asked.
     Sender(Arc<Account>, Username),
-}
-
-/// What Postfix is told. The texts name neither users nor addresses, which may
-/// not be fit for a reply line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Action {
-    Dunno,
-    NoAccount,
-    Unusable(String),
-    ForeignSender,
-    TooMuch(Beyond),
 }
 
 impl PolicySession {
@@ -305,53 +296,6 @@ impl Session for PolicySession {
         }
         self.then()
     }
-}
-
-impl Action {
-    fn text(&self) -> String {
-        match self {
-            Self::Dunno => "DUNNO".to_owned(),
-            Self::NoAccount => "550 5.7.1 there is no such account".to_owned(),
-            Self::Unusable(why) => format!("550 5.7.1 {why}"),
-            Self::ForeignSender => {
-                "553 5.7.1 the sender is not an address of the account that has logged in"
-                    .to_owned()
-            }
-            Self::TooMuch(Beyond { unit, rate, wait }) => {
-                let unit = match unit {
-                    Unit::Messages => "message",
-                    Unit::Recipients => "recipient",
-                };
-                let s = if rate.count == 1 { "" } else { "s" };
-                let (count, time) = (rate.count, time(rate));
-                let limit = format!("this account may send {count} {unit}{s} in {time}");
-                match wait {
-                    Some(wait) => {
-                        let minutes = wait.as_secs().div_ceil(60).max(1);
-                        format!("450 4.7.1 {limit}; try again in {minutes} minutes")
-                    }
-                    None => format!("550 5.7.1 {limit}, and this message has more"),
-                }
-            }
-        }
-    }
-
-    /// The reason id of the log.
-    fn id(&self) -> &'static str {
-        match self {
-            Self::Dunno => "none",
-            Self::NoAccount => "unknown-user",
-            Self::Unusable(_) => "account-disabled",
-            Self::ForeignSender => "foreign-sender",
-            Self::TooMuch(_) => "too-much-mail",
-        }
-    }
-}
-
-/// The time of a rate, as in `1h`.
-fn time(rate: &dmail_core::Rate) -> String {
-    let text = rate.to_string();
-    text.split_once('/').map_or_else(String::new, |(_, time)| time.to_owned())
 }
 
 fn origin(client: Option<IpAddr>, service: Service) -> Origin {
