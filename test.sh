@@ -18,8 +18,13 @@ need ip iproute2
 need nft nftables
 need useradd passwd
 need slapd slapd
+need dovecot dovecot-core
+need authtest courier-authdaemon
 need mariadbd mariadb-server
+need nginx nginx
+[ -e /usr/lib/nginx/modules/ngx_mail_module.so ] || packages="$packages libnginx-mod-mail"
 need postmap postfix
+[ -e /usr/lib/courier-authlib/libauthpipe.so.0 ] || packages="$packages courier-authlib-pipe"
 need /usr/lib/dovecot/imap dovecot-imapd
 need /usr/lib/dovecot/pop3 dovecot-pop3d
 need /usr/lib/dovecot/lmtp dovecot-lmtpd

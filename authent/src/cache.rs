@@ -9,7 +9,7 @@
 //! | verified, *fresh* (`authent_cache_fresh`) | no: answered from memory |
 //! | verified, within its *life* (`authent_cache_life`) | yes; memory serves only while the source cannot answer |
 //! | verified, but another one was verified for the first time since | yes, always: it may have been changed |
-//! | verified, but rejected at another address since | yes, always |
+//! | verified, but rejected at another address since, or while it was asked | yes, always |
 //! | not known | yes, always: a wrong password always reaches the source |
 //!
 //! So a changed password works at once, and from then on the old one does not.
@@ -195,7 +195,10 @@ impl Cache {
             }
             let mut memory = known.unwrap_or_default();
             let stale = self.changes.lost_track_since(question.after);
-            let arrived = Arrived { now: self.now(), asked: question.at, stale };
+            let is_rejected =
+                |proof: Proof| self.changes.rejected_since(question.after, user, proof.password);
+            let rejected = question.proof.is_some_and(is_rejected);
+            let arrived = Arrived { now: self.now(), asked: question.at, stale, rejected };
             memory.seen(user, account, &arrived);
             if let Some(proof) = question.proof {
                 memory.verified(proof, &arrived);
@@ -204,11 +207,18 @@ impl Cache {
         });
     }
 
-    /// Forgets a password that the source rejects now, or a user it denies.
+    /// Forgets a password that the source rejects now, or a user it denies. An
+    /// answer that is still on its way was given before, for all we know.
     fn reject(&self, user: &Username, proof: Option<&Proof>) {
         match proof {
-            Some(proof) => self.users.change(user, |known| known.rejected(proof)),
-            None => self.users.remove(user),
+            Some(proof) => {
+                self.changes.rejected(user, proof.password);
+                self.users.change(user, |known| known.rejected(proof));
+            }
+            None => {
+                self.changes.changed(user);
+                self.users.remove(user);
+            }
         }
     }
 

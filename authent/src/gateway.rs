@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Rejection, Search,
-    SearchOutcome, Unavailable, Username, Verdict, Watcher,
+    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Origin, Outcome, Proofs,
+    Rejection, Search, SearchOutcome, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -79,6 +79,15 @@ impl Gateway {
         self.cache.take_over(&old.cache);
     }
 
+    /// Forgets what is remembered of a user, by the name that a client gives:
+    /// the record was changed, and not through this gateway.
+    pub fn forget(&self, user: &Username) {
+        if let Some(user) = self.canonical(user) {
+            self.flight.forget(&user);
+            self.cache.changed(&user);
+        }
+    }
+
     /// The throttle, to show and to forget what it counts.
     #[must_use]
     pub fn throttle(&self) -> &Throttle {
@@ -100,6 +109,23 @@ impl Gateway {
     #[must_use]
     pub fn canonical(&self, user: &Username) -> Option<Username> {
         self.top.canonical(user)
+    }
+
+    fn as_source_knows(&self, guess: &Guess) -> Guess {
+        let user = self.top.canonical_from(&guess.user, &guess.origin);
+        Guess { user: user.unwrap_or_else(|| guess.user.to_lowercase()), ..guess.clone() }
+    }
+}
+
+/// Logins that another server judges, counted with those that are judged here.
+/// A name that is nobody's here may be somebody's there.
+impl Guesses for Gateway {
+    fn weigh(&self, guess: &Guess) -> Advice {
+        self.throttle.weigh(&self.as_source_knows(guess))
+    }
+
+    fn note(&self, guess: &Guess, right: bool) {
+        self.throttle.note(&self.as_source_knows(guess), right);
     }
 }
 

@@ -73,8 +73,12 @@ impl Mapping {
 
     /// The name that the source knows a user by, whoever asks for him.
     pub(crate) fn canonical(&self, user: &Username) -> Option<Username> {
-        let origin = Origin::local(Service::Admin);
-        self.map(user, &origin).ok().map(|(_, canonical)| canonical)
+        self.canonical_from(user, &Origin::local(Service::Admin))
+    }
+
+    /// The same for a login that comes from there.
+    pub(crate) fn canonical_from(&self, user: &Username, origin: &Origin) -> Option<Username> {
+        self.map(user, origin).ok().map(|(_, canonical)| canonical)
     }
 
     /// The user of a login, and the name that the source knows him by.

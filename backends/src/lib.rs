@@ -7,6 +7,8 @@
 //!                  ldap     a directory: bind, or search and compare
 //!                  mysql    a table, or statements of the site's own
 //!                  unix     PAM or shadow, in helper children
+//!                  checkpassword   a program of that interface, for each login
+//!                  dovecot, courier   the auth service of such a server
 //!                  multi    several of these, each with rules of its own
 //!                  tcpauth  the daemon of another machine
 //! ```
@@ -14,10 +16,19 @@
 //! [`SOURCES`] lists the bases that there are. To add one, write its module (or
 //! crate, if it brings a library of weight) and add its line here.
 
+pub mod checkpassword;
 pub mod command;
+pub mod courier;
 pub mod dnauth;
+pub mod dovecot;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod multi;
 pub mod nwauth;
+
+mod foreign;
+#[cfg(test)]
+mod manual;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -28,8 +39,11 @@ use std::sync::Arc;
 use dmail_core::Authenticator;
 use dmail_core::config::{ConfigError, Diagnostic, Vocabulary};
 
+use checkpassword::CheckPassword;
+use courier::Courier;
 use dmail_unix::UnixUsers;
 use dnauth::DnAuth;
+use dovecot::Dovecot;
 use nwauth::{NwAuth, NwAuthConfig};
 
 /// A kind of user base: its names, and how to open one.
@@ -82,6 +96,9 @@ pub enum OpenError {
     /// Its file is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A checkpassword program.
+    #[error(transparent)]
+    CheckPassword(#[from] checkpassword::OpenError),
     /// The MySQL base.
     #[error("mysql: {0}")]
     MySql(#[from] dmail_mysql::OpenError),
@@ -170,6 +187,36 @@ pub const SOURCES: &[SourceKind] = &[
         }),
         open: |settings| Box::pin(async { open_tcpauth(settings) }),
     },
+    SourceKind {
+        name: "checkpassword",
+        program: "checkpasswordauth",
+        summary: "a checkpassword program, which is started for each login",
+        file: Some(SourceFile {
+            vocabulary: &checkpassword::settings::VOCABULARY,
+            check: checkpassword::settings::check,
+        }),
+        open: |settings| Box::pin(async { open_checkpassword(settings) }),
+    },
+    SourceKind {
+        name: "dovecot",
+        program: "dovecotauth",
+        summary: "the auth service of a Dovecot, over its sockets",
+        file: Some(SourceFile {
+            vocabulary: &dovecot::settings::VOCABULARY,
+            check: dovecot::settings::check,
+        }),
+        open: |settings| Box::pin(async { open_dovecot(settings) }),
+    },
+    SourceKind {
+        name: "courier",
+        program: "courierauth",
+        summary: "the authdaemond of a Courier, over its socket",
+        file: Some(SourceFile {
+            vocabulary: &courier::settings::VOCABULARY,
+            check: courier::settings::check,
+        }),
+        open: |settings| Box::pin(async { open_courier(settings) }),
+    },
 ];
 
 /// The kind that `authent_method` calls so; case does not matter.
@@ -201,6 +248,18 @@ fn open_unix(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenEr
 
 fn open_dnauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
     Ok(Arc::new(DnAuth::open(&settings.file)?))
+}
+
+fn open_checkpassword(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(CheckPassword::open(&settings.file, &settings.launcher)?))
+}
+
+fn open_dovecot(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(Dovecot::open(&settings.file)?))
+}
+
+fn open_courier(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+    Ok(Arc::new(Courier::open(&settings.file)?))
 }
 
 fn open_tcpauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {

@@ -60,6 +60,10 @@ enum Command {
     Guesses,
     /// The line protocol over a unix socket
     Line,
+    /// Other servers' dialects, beside Dovecot's auth and saslauthd
+    Dialects,
+    /// nginx's auth_http over TCP, beside an nginx with a fixed answer
+    AuthHttp,
     /// The line protocol over the pipes of child modules
     Modules,
     /// POP3 sessions: login, STAT, QUIT

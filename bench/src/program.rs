@@ -2,7 +2,7 @@
 //! running on it.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub(crate) struct Program {
     /// Where DSMTP listens.
     pub(crate) smtp: SocketAddr,
     // Removed when the process is gone.
-    _home: TempDir,
+    home: TempDir,
 }
 
 /// Whom an installation has as users, and what they have.
@@ -73,9 +73,14 @@ pub(crate) enum Passwords {
 impl Program {
     /// Starts the program on a new installation with these users.
     pub(crate) fn start(users: Users) -> Result<Self, Failure> {
+        Self::start_with(users, "")
+    }
+
+    /// The same with more `settings`, which beat those that all have.
+    pub(crate) fn start_with(users: Users, settings: &str) -> Result<Self, Failure> {
         let binary = binary()?;
         let home = folder()?;
-        install(home.path(), users).map_err(Failure::system("make an installation"))?;
+        install(home.path(), users, settings).map_err(Failure::system("make an installation"))?;
         if users.passwords == Passwords::Hashed {
             generate(&binary, home.path(), users.number)?;
         }
@@ -87,12 +92,17 @@ impl Program {
         let mut process = Ending(Some(process));
         let (pop, smtp) = process.addresses(&home.path().join("log/dmail.log"))?;
         let process = process.0.take().expect("it is running");
-        Ok(Self { process, pop, smtp, _home: home })
+        Ok(Self { process, pop, smtp, home })
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The folder of its installation.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Stops it, and says if it has not waited for that.
@@ -107,6 +117,56 @@ impl Program {
 }
 
 impl Drop for Program {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}
+
+/// `dmail serve --only dialects` on an installation of its own, which logs
+/// nothing but trouble; dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    process: Child,
+    // Removed when the process is gone.
+    _home: TempDir,
+}
+
+impl Dialect {
+    /// Serves the line `dialect …`, which is on `address`, for users with
+    /// passwords in clear.
+    pub(crate) fn start(number: usize, line: &str, address: SocketAddr) -> Result<Self, Failure> {
+        let (binary, home) = (binary()?, folder()?);
+        let users = Users { number, messages: 0, passwords: Passwords::Clear };
+        let config = home.path().join("dmail.conf");
+        install(home.path(), users)
+            .and_then(|()| fs::write(&config, format!("{CONFIG}log_level warn\n{line}\n")))
+            .map_err(Failure::system("make an installation"))?;
+        let process = Command::new(&binary)
+            .args(["serve", "--only", "dialects", "-c"])
+            .arg(&config)
+            .spawn()
+            .map_err(Failure::system(format!("start {}", binary.display())))?;
+        let mut dialect = Self { process, _home: home };
+        let late = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            if let Ok(Some(status)) = dialect.process.try_wait() {
+                return Err(Failure::Program(format!("dmail serve ended at once: {status}")));
+            }
+            if Instant::now() > late {
+                return Err(Failure::Program(format!("dmail does not listen after {PATIENCE:?}")));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(dialect)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Dialect {
     fn drop(&mut self) {
         end(&mut self.process);
     }
@@ -172,11 +232,15 @@ pub(crate) fn folder() -> Result<TempDir, Failure> {
 }
 
 /// Writes configuration, users whose passwords are in clear, and mail.
-fn install(home: &Path, users: Users) -> std::io::Result<()> {
+fn install(home: &Path, users: Users, settings: &str) -> std::io::Result<()> {
     for folder in ["users", "mail", "work", "log"] {
         fs::create_dir(home.join(folder))?;
     }
-    fs::write(home.join("dmail.conf"), CONFIG)?;
+    let name = |line: &str| line.split(' ').next().map(str::to_owned);
+    let beaten: Vec<_> = settings.lines().map(name).collect();
+    let common = CONFIG.lines().filter(|line| !beaten.contains(&name(line)));
+    let lines: String = common.chain(settings.lines()).map(|line| format!("{line}\n")).collect();
+    fs::write(home.join("dmail.conf"), lines)?;
     if users.passwords == Passwords::Clear {
         let line = |user| format!("test{user}:{{PLAIN}}{PASSWORD}:\n");
         let lines: String = (0..users.number).map(line).collect();

@@ -51,8 +51,10 @@ pub struct Salt {
 }
 
 impl Salt {
-    /// Bytes of a salt of ours.
-    pub const BYTES: usize = 16;
+    /// Bytes of a salt of ours, like those of SHA-crypt. The stored text of
+    /// SCRAM-SHA-256 then has 128 characters, and fits the column that tables
+    /// of the original have.
+    pub const BYTES: usize = 12;
     /// Rounds of keys of ours: some 20 ms of a server's core, and a fraction of
     /// a second on a phone.
     pub const ITERATIONS: u32 = 100_000;
@@ -138,6 +140,16 @@ impl Proof {
         self.signature.get().map(|signature| &**signature)
     }
 
+    /// What it is called in logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match &self.evidence {
+            Evidence::CramMd5 { .. } => "CRAM-MD5",
+            Evidence::Scram { hash, .. } => hash.name(),
+            Evidence::Token(_) => "token",
+        }
+    }
+
     /// The bytes that make this guess another one than the last. Two proofs of
     /// one password differ, as each belongs to one conversation; a token is
     /// always the same.
@@ -155,12 +167,7 @@ impl Proof {
 /// out in peace.
 impl fmt::Debug for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match &self.evidence {
-            Evidence::CramMd5 { .. } => "CRAM-MD5",
-            Evidence::Scram { hash, .. } => hash.name(),
-            Evidence::Token(_) => "token",
-        };
-        write!(f, "Proof({name}, hidden)")
+        write!(f, "Proof({}, hidden)", self.name())
     }
 }
 

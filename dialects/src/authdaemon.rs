@@ -3,8 +3,9 @@
 //! ```text
 //!   client: PRE . imap bob                      a user, without a password
 //!   client: AUTH 25 · imap · login · bob · …    25 bytes of lines: a login
+//!   client: PASSWD imap ⇥ bob ⇥ old ⇥ new       a new password for the old one
 //!   client: ENUMERATE                           all users
-//!   server: USERNAME=… · HOME=… · ADDRESS=… · .  │ FAIL
+//!   server: USERNAME=… · HOME=… · ADDRESS=… · .  │ OK │ FAIL
 //! ```
 //!
 //! There is no word for "try again later": the connection ends without an
@@ -13,13 +14,12 @@
 use bytes::BytesMut;
 use dmail_core::sasl::{Credentials, login_name};
 use dmail_core::{
-    Account, AuthRequest, DropPath, Origin, RejectionKind, Search, SearchOutcome, Secret, Service,
-    Uid, Username, Verdict,
+    Account, Action, AuthRequest, Change, DropPath, Origin, Outcome, RejectionKind, Search,
+    SearchOutcome, Secret, Service, Uid, Username, Verdict,
 };
 use memchr::memchr;
 
-use crate::service::service_of;
-use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount};
+use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount, service};
 
 /// Longest command line, and longest body of `AUTH`.
 const MAX_LINE: usize = 8_192;
@@ -30,7 +30,21 @@ pub struct AuthdaemonSession {
     /// Whether the connection ends with the first answer.
     once: bool,
     origin: Origin,
-    asked: bool,
+    stage: Stage,
+}
+
+/// What the present request waits for.
+#[derive(Debug, Default)]
+enum Stage {
+    /// There is none.
+    #[default]
+    Free,
+    /// The answer to it.
+    Answer,
+    /// Whether the old password is right: then this change is made.
+    Old(Change),
+    /// The right to be asked: the old password is right.
+    Turn(Change),
 }
 
 impl AuthdaemonSession {
@@ -38,16 +52,19 @@ impl AuthdaemonSession {
     /// request, as the socket does and the pipe does not.
     #[must_use]
     pub fn new(config: UnixAccount, once: bool) -> Self {
-        Self { config, once, origin: Origin::local(Service::Line), asked: false }
+        Self { config, once, origin: Origin::local(Service::Line), stage: Stage::Free }
     }
 
     fn command(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+        if let Some(arguments) = line.strip_prefix(b"PASSWD ") {
+            return self.passwd(arguments, out);
+        }
         let text = String::from_utf8_lossy(line);
         let mut words = text.split([' ', '\t']);
         match words.next() {
             Some("PRE") => {
                 let (_, service, user) = (words.next(), words.next(), words.next());
-                self.origin.service = service_of(service.unwrap_or_default().as_bytes());
+                self.origin.service = service::named(service.unwrap_or_default().as_bytes());
                 match login_name(user.unwrap_or_default().as_bytes(), Username::MAX_BYTES) {
                     Ok(user) => {
                         let request = AuthRequest::lookup(user, self.origin);
@@ -69,8 +86,6 @@ impl AuthdaemonSession {
                 }
                 None
             }
-            // PASSWD and what is not known: changing a password needs more
-            // trust than this socket has.
             _ => self.refuse(out),
         }
     }
@@ -80,7 +95,7 @@ impl AuthdaemonSession {
         let mut lines = body.splitn(4, |byte| *byte == b'\n');
         let mut next = || lines.next().unwrap_or_default();
         let (service, kind, user, password) = (next(), next(), next(), next());
-        self.origin.service = service_of(service);
+        self.origin.service = service::named(service);
         if kind != b"login" {
             return self.refuse(out);
         }
@@ -96,8 +111,28 @@ impl AuthdaemonSession {
         }
     }
 
+    /// `service TAB user TAB old TAB new [TAB]`: whoever knows the old password
+    /// may set a new one.
+    fn passwd(&mut self, arguments: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+        let mut fields = arguments.split(|byte| *byte == b'\t');
+        let mut next = || fields.next().unwrap_or_default();
+        let (service, user, old, new) = (next(), next(), next(), next());
+        self.origin.service = service::named(service);
+        let user = login_name(user, Username::MAX_BYTES);
+        let (old, new) = (Secret::new(old), Secret::new(new));
+        match (Credentials { user, secret: old }).usable() {
+            Ok((user, old)) if !new.is_empty() => {
+                let request = AuthRequest::check(user.clone(), old, self.origin);
+                let action = Action::Set { secret: Some(new), info: None };
+                self.stage = Stage::Old(Change { user, action, origin: self.origin });
+                Some(Step::Ask(Ticket(1), Question::Authenticate(request)))
+            }
+            _ => self.refuse(out),
+        }
+    }
+
     fn ask(&mut self, question: Question) -> Option<Step> {
-        self.asked = true;
+        self.stage = Stage::Answer;
         Some(Step::Ask(Ticket(1), question))
     }
 
@@ -136,7 +171,18 @@ impl AuthdaemonSession {
 
 impl Session for AuthdaemonSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        while !self.asked {
+        loop {
+            match std::mem::take(&mut self.stage) {
+                Stage::Free => {}
+                Stage::Turn(change) => {
+                    self.stage = Stage::Answer;
+                    return Step::Ask(Ticket(1), Question::Change(change));
+                }
+                busy => {
+                    self.stage = busy;
+                    return Step::More;
+                }
+            }
             let Some(end) = memchr(b'\n', input) else {
                 return match input.len() > MAX_LINE {
                     true => Step::Close("a line that is too long"),
@@ -159,13 +205,18 @@ impl Session for AuthdaemonSession {
                 return step;
             }
         }
-        Step::More
     }
 
     fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        self.asked = false;
+        let stage = std::mem::take(&mut self.stage);
         self.origin = Origin::local(Service::Line);
         match answer {
+            Answer::Verdict(Ok(Verdict::Accepted(_))) if let Stage::Old(change) = stage => {
+                self.stage = Stage::Turn(change);
+                return Then::Again;
+            }
+            Answer::Changed(Ok(Outcome::Done(_))) => out.extend_from_slice(b"OK\n"),
+            Answer::Changed(Ok(Outcome::Refused(_))) => out.extend_from_slice(b"FAIL\n"),
             Answer::Verdict(Ok(Verdict::Accepted(account))) => self.tell(out, &account),
             Answer::Verdict(Ok(Verdict::Rejected(rejection))) => match rejection.kind {
                 RejectionKind::Unsupported => return Then::Close,
@@ -232,6 +283,16 @@ mod tests {
                     };
                     session.answered(ticket, Answer::Verdict(verdict), &mut out)
                 }
+                Step::Ask(ticket, Question::Change(change)) => {
+                    let Action::Set { secret: Some(new), info: None } = change.action else {
+                        panic!("{change:?}")
+                    };
+                    let outcome = match new.expose() {
+                        b"short" => Outcome::Refused(Rejection::unsupported()),
+                        _ => Outcome::Done(format!("{} changed", change.user)),
+                    };
+                    session.answered(ticket, Answer::Changed(Ok(outcome)), &mut out)
+                }
                 Step::Ask(ticket, Question::Search(_)) => {
                     let hits = vec![Hit { user: user("bob"), info: Info::default() }];
                     let found = SearchOutcome::Found(Found { hits, scanned: 1 });
@@ -239,7 +300,7 @@ mod tests {
                 }
                 step @ Step::Ask(..) => panic!("{step:?}"),
             };
-            if then != Then::GoOn {
+            if matches!(then, Then::Close | Then::Abort) {
                 out.extend_from_slice(b"[closed]");
                 break;
             }
@@ -262,6 +323,11 @@ mod tests {
             (b"AUTH 21\nimap\ncram-md5\nxx\nyyyy", "FAIL\n[closed]".into()),
             (b"PRE . imap down\n", "[closed]".into()),
             (b"PASSWD imap\tbob\told\tnew\n", "FAIL\n[closed]".into()),
+            (b"PASSWD imap\tbob\ts3 cret\tnew\n", "OK\n[closed]".into()),
+            (b"PASSWD imap\tbob\ts3 cret\tnew\t\n", "OK\n[closed]".into()),
+            (b"PASSWD imap\tbob\ts3 cret\t\n", "FAIL\n[closed]".into()),
+            (b"PASSWD imap\tbob\ts3 cret\tshort\n", "FAIL\n[closed]".into()),
+            (b"PASSWD imap\tdown\ts3 cret\tnew\n", "[closed]".into()),
             (b"ENUMERATE\n", "bob\t8\t9\t/var/mail\t\t\n.\n[closed]".into()),
             (b"AUTH x\n", "[closed]".into()),
             (b"AUTH 99999\n", "[closed]".into()),
@@ -277,6 +343,8 @@ mod tests {
     fn a_pipe_goes_on() {
         let out = talk(b"PRE . imap bob\nPRE . imap ann\nPRE . imap bob\n", false);
         assert_eq!(out, format!("{BOB}FAIL\n{BOB}"));
+        let out = talk(b"PASSWD imap\tbob\ts3 cret\tnew\nPRE . imap ann\n", false);
+        assert_eq!(out, "OK\nFAIL\n");
     }
 
     proptest::proptest! {

@@ -5,32 +5,72 @@
 //!   program:  00 02 00 01                      yes; 00 02 00 00 is no
 //! ```
 //!
+//! A request that changes an account is two questions: is there such a user
+//! (or: is that the password), and then the change.
+//!
 //! There is no word for "try again later". The program ends: ejabberd starts it
 //! again and takes that as no answer, which it does not remember.
 
 use bytes::BytesMut;
 use dmail_core::sasl::{Credentials, login_name};
-use dmail_core::{AuthRequest, Origin, Secret, Service, Username, Verdict};
+use dmail_core::{
+    Action, AuthRequest, Change, Origin, Outcome, RejectionKind, Secret, Service, Username, Verdict,
+};
 
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// The conversation with ejabberd.
 #[derive(Debug, Default)]
 pub struct ExtauthSession {
-    asked: bool,
+    /// Whether accounts may be changed.
+    changes: bool,
+    stage: Stage,
 }
 
+/// What the present request waits for.
+#[derive(Debug, Default)]
+enum Stage {
+    /// There is none.
+    #[default]
+    Free,
+    /// The answer to it.
+    Answer,
+    /// The answer that allows this change.
+    Leave(Leave, Change),
+    /// The right to be asked: the change is allowed.
+    Turn(Change),
+}
+
+/// What has to be so before a change is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// The user exists, and the password, if one was asked for, is right.
+    Accepted,
+    /// There is no such user.
+    Unknown,
+}
+
+/// A request, as far as it can be asked.
+type Asked = (Question, Stage);
+
 impl ExtauthSession {
-    /// A pipe on which nothing was said.
+    /// A pipe on which nothing was said, and which changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// One over which ejabberd may set passwords, add users and remove them.
+    #[must_use]
+    pub fn with_changes() -> Self {
+        Self { changes: true, ..Self::default() }
+    }
+
     /// What is asked for a request; `None` for one that is refused unasked.
-    fn question(request: &[u8]) -> Option<AuthRequest> {
+    fn question(&self, request: &[u8]) -> Option<Asked> {
         let mut parts = request.splitn(4, |byte| *byte == b':');
         let (verb, user, server) = (parts.next()?, parts.next()?, parts.next()?);
+        let password = parts.next();
         let mut name = user.to_vec();
         if !server.is_empty() {
             name.push(b'@');
@@ -38,14 +78,43 @@ impl ExtauthSession {
         }
         let user = login_name(&name, Username::MAX_BYTES);
         let origin = Origin::local(Service::Line);
+        let with_password = || {
+            let credentials = Credentials { user: user.clone(), secret: Secret::new(password?) };
+            credentials.usable().ok()
+        };
+        let check = || {
+            let (user, secret) = with_password()?;
+            Some(Question::Authenticate(AuthRequest::check(user, secret, origin)))
+        };
+        let look_up = |user| Question::Authenticate(AuthRequest::lookup(user, origin));
+        let change = |user, action| Change { user, action, origin };
+        let set = || {
+            let (user, secret) = with_password()?;
+            let action = Action::Set { secret: Some(secret), info: None };
+            Some((look_up(user.clone()), change(user, action)))
+        };
         match verb {
-            b"auth" => {
-                let secret = Secret::new(parts.next()?);
-                let (user, secret) = (Credentials { user, secret }).usable().ok()?;
-                Some(AuthRequest::check(user, secret, origin))
+            b"auth" => Some((check()?, Stage::Answer)),
+            b"isuser" => Some((look_up(user.ok()?), Stage::Answer)),
+            _ if !self.changes => None,
+            b"setpass" => {
+                let (question, change) = set()?;
+                Some((question, Stage::Leave(Leave::Accepted, change)))
             }
-            b"isuser" => Some(AuthRequest::lookup(user.ok()?, origin)),
-            // Changes are made where accounts are managed, not by chat clients.
+            b"tryregister" => {
+                let (question, change) = set()?;
+                Some((question, Stage::Leave(Leave::Unknown, change)))
+            }
+            b"removeuser" => {
+                let change = change(user.ok()?, Action::Delete);
+                Some((Question::Change(change), Stage::Answer))
+            }
+            b"removeuser3" => {
+                let question = check()?;
+                let change = change(user.ok()?, Action::Delete);
+                Some((question, Stage::Leave(Leave::Accepted, change)))
+            }
+            // A certificate is judged by whoever has seen it.
             _ => None,
         }
     }
@@ -53,31 +122,70 @@ impl ExtauthSession {
 
 impl Session for ExtauthSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        while !self.asked {
+        loop {
+            match std::mem::take(&mut self.stage) {
+                Stage::Free => {}
+                Stage::Turn(change) => {
+                    self.stage = Stage::Answer;
+                    return Step::Ask(Ticket(1), Question::Change(change));
+                }
+                busy => {
+                    self.stage = busy;
+                    return Step::More;
+                }
+            }
             let Some([high, low]) = input.first_chunk().copied() else { return Step::More };
             let end = 2 + usize::from(u16::from_be_bytes([high, low]));
             if input.len() < end {
                 return Step::More;
             }
             let request = input.split_to(end);
-            match Self::question(&request[2..]) {
-                Some(request) => {
-                    self.asked = true;
-                    return Step::Ask(Ticket(1), Question::Authenticate(request));
+            match self.question(&request[2..]) {
+                Some((question, stage)) => {
+                    self.stage = stage;
+                    return Step::Ask(Ticket(1), question);
                 }
                 None => reply(out, false),
             }
         }
-        Step::More
     }
 
     fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        self.asked = false;
-        match answer {
-            Answer::Verdict(Ok(verdict)) => reply(out, matches!(verdict, Verdict::Accepted(_))),
+        match (std::mem::take(&mut self.stage), answer) {
+            // A base that cannot look anybody up has not said no.
+            (_, Answer::Verdict(Ok(Verdict::Rejected(rejection))))
+                if rejection.kind == RejectionKind::Unsupported =>
+            {
+                return Then::Close;
+            }
+            (Stage::Leave(leave, change), Answer::Verdict(Ok(verdict))) => {
+                if leave.is_given(&verdict) {
+                    self.stage = Stage::Turn(change);
+                    return Then::Again;
+                }
+                reply(out, false);
+            }
+            (_, Answer::Verdict(Ok(verdict))) => {
+                reply(out, matches!(verdict, Verdict::Accepted(_)));
+            }
+            (_, Answer::Changed(Ok(outcome))) => {
+                reply(out, matches!(outcome, Outcome::Done(_)));
+            }
             _ => return Then::Close,
         }
         Then::GoOn
+    }
+}
+
+impl Leave {
+    fn is_given(self, verdict: &Verdict) -> bool {
+        match (self, verdict) {
+            (Self::Accepted, Verdict::Accepted(_)) => true,
+            (Self::Unknown, Verdict::Rejected(rejection)) => {
+                rejection.kind == RejectionKind::UnknownUser
+            }
+            _ => false,
+        }
     }
 }
 
@@ -92,9 +200,9 @@ mod tests {
     use super::*;
 
     /// The answers (`y`, `n`, or `.` for the end) to `requests`, asked of a
-    /// base that knows only bob@corp.example.
-    fn talk(requests: &[&str]) -> String {
-        let (mut session, mut out) = (ExtauthSession::new(), Vec::new());
+    /// base that knows only bob@corp.example, and the changes that were made.
+    fn talk(mut session: ExtauthSession, requests: &[&str]) -> (String, Vec<String>) {
+        let (mut out, mut changes) = (Vec::new(), Vec::new());
         let mut input = BytesMut::new();
         for request in requests {
             let length = u16::try_from(request.len()).expect("a short request");
@@ -102,21 +210,20 @@ mod tests {
             input.extend_from_slice(request.as_bytes());
         }
         let mut end = "";
-        while let Step::Ask(ticket, Question::Authenticate(request)) =
-            session.next(&mut input, &mut out)
-        {
-            let right = match &request.purpose {
-                Purpose::Check(secret) => secret.expose() == b"a:b c",
-                _ => true,
-            };
-            let verdict = match request.user.as_str() {
-                "down@corp.example" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                "bob@corp.example" if right => {
-                    Ok(Verdict::accepted(Account::named(request.user.clone())))
+        while let Step::Ask(ticket, question) = session.next(&mut input, &mut out) {
+            let answer = match question {
+                Question::Authenticate(request) => Answer::Verdict(judge(&request)),
+                Question::Change(change) => {
+                    let word = match change.action {
+                        Action::Delete => "del",
+                        Action::Set { .. } => "set",
+                    };
+                    changes.push(format!("{word} {}", change.user));
+                    Answer::Changed(Ok(Outcome::Done("done".into())))
                 }
-                _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
+                question => panic!("{question:?}"),
             };
-            if session.answered(ticket, Answer::Verdict(verdict), &mut out) != Then::GoOn {
+            if session.answered(ticket, answer, &mut out) == Then::Close {
                 end = ".";
                 break;
             }
@@ -126,7 +233,22 @@ mod tests {
             [0, 2, 0, 0] => 'n',
             other => panic!("{other:?}"),
         };
-        out.chunks(4).map(letter).collect::<String>() + end
+        (out.chunks(4).map(letter).collect::<String>() + end, changes)
+    }
+
+    fn judge(request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        let user = &request.user;
+        let right = match &request.purpose {
+            Purpose::Check(secret) => secret.expose() == b"a:b c",
+            _ => true,
+        };
+        match user.as_str() {
+            "down@corp.example" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            "blind@corp.example" => Ok(Verdict::Rejected(Rejection::unsupported())),
+            "bob@corp.example" if right => Ok(Verdict::accepted(Account::named(user.clone()))),
+            "bob@corp.example" => Ok(Verdict::Rejected(Rejection::not_verified(user))),
+            _ => Ok(Verdict::Rejected(Rejection::unknown_user(user))),
+        }
     }
 
     #[test]
@@ -139,19 +261,48 @@ mod tests {
             "isuser:bob:corp.example",
             "isuser:ann:corp.example",
             "setpass:bob:corp.example:new",
+            "removeuser:bob:corp.example",
             "nonsense",
             "",
             "auth:bob:corp.example:a:b c",
         ];
-        assert_eq!(talk(&requests), "ynnnynnnny");
-        assert_eq!(talk(&["isuser:down:corp.example", "isuser:bob:corp.example"]), ".");
+        let (answers, changes) = talk(ExtauthSession::new(), &requests);
+        assert_eq!((answers.as_str(), changes.len()), ("ynnnynnnnny", 0));
+        for end in ["isuser:down:corp.example", "isuser:blind:corp.example"] {
+            let (answers, _) = talk(ExtauthSession::new(), &[end, "isuser:bob:corp.example"]);
+            assert_eq!(answers, ".", "{end}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_changed_after_the_question_that_allows_it() {
+        let rows: &[(&str, &str, &[&str])] = &[
+            ("setpass:bob:corp.example:new", "y", &["set bob@corp.example"]),
+            ("setpass:bob:corp.example:", "n", &[]),
+            ("setpass:ann:corp.example:new", "n", &[]),
+            ("setpass:down:corp.example:new", ".", &[]),
+            ("tryregister:ann:corp.example:new", "y", &["set ann@corp.example"]),
+            ("tryregister:bob:corp.example:new", "n", &[]),
+            ("removeuser:bob:corp.example", "y", &["del bob@corp.example"]),
+            ("removeuser3:bob:corp.example:a:b c", "y", &["del bob@corp.example"]),
+            ("removeuser3:bob:corp.example:wrong", "n", &[]),
+            ("certauth:bob:corp.example:x", "n", &[]),
+        ];
+        for (request, expected, changes) in rows {
+            let (answers, made) = talk(ExtauthSession::with_changes(), &[request]);
+            assert_eq!(
+                (answers.as_str(), made),
+                (*expected, changes.iter().map(|change| (*change).to_owned()).collect()),
+                "{request}"
+            );
+        }
     }
 
     proptest::proptest! {
         #[test]
         fn any_bytes_are_taken_without_a_panic(bytes: Vec<u8>) {
             let mut input = BytesMut::from(&bytes[..]);
-            let _ = ExtauthSession::new().next(&mut input, &mut Vec::new());
+            let _ = ExtauthSession::with_changes().next(&mut input, &mut Vec::new());
         }
     }
 }

@@ -17,11 +17,13 @@
 //! | [`authdaemon`] | Courier, Cyrus SASL |
 //! | [`extauth`] | ejabberd |
 //! | [`proc_exec`] | OpenSMTPD |
+//! | [`checkpassword`] | qmail's programs, Dovecot before 2.4 |
 //!
 //! One rule holds for all: what nobody could decide is told in the way that
 //! makes the asking server say "try again later", never "wrong password".
 
 pub mod authdaemon;
+pub mod checkpassword;
 pub mod dovecot;
 pub mod extauth;
 pub mod policy;
@@ -32,6 +34,7 @@ pub mod socketmap;
 pub mod table;
 pub mod tcp_table;
 
+mod extension;
 mod lines;
 mod service;
 mod session;

@@ -1,7 +1,7 @@
 //! What every dialect's conversation looks like from outside.
 
 use bytes::BytesMut;
-use dmail_core::{AuthRequest, Search, SearchOutcome, Unavailable, Verdict};
+use dmail_core::{AuthRequest, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict};
 
 /// The number of a question on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,7 +16,7 @@ pub trait Session: Send {
     }
 
     /// Takes the next request off `input`. To be called until it says
-    /// [`Step::More`].
+    /// [`Step::More`], and again after each answer with [`Then::Again`].
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step;
 
     /// The gateway's answer to a question, which comes once for each
@@ -41,6 +41,8 @@ pub enum Step {
 pub enum Question {
     /// A check or a lookup.
     Authenticate(AuthRequest),
+    /// A new password, or the end of an account.
+    Change(Change),
     /// A list of users.
     Search(Search),
     /// To forget what is remembered of the users that one of these masks is
@@ -51,6 +53,8 @@ pub enum Question {
 /// What the gateway said.
 #[derive(Debug)]
 pub enum Answer {
+    /// To [`Question::Change`].
+    Changed(Result<Outcome, Unavailable>),
     /// To [`Question::Authenticate`].
     Verdict(Result<Verdict, Unavailable>),
     /// To [`Question::Search`].
@@ -62,6 +66,9 @@ pub enum Answer {
 /// What follows an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
+    /// The request takes another question: [`Session::next`] has it, whether
+    /// anything has arrived or not.
+    Again,
     /// The connection goes on.
     GoOn,
     /// It ends, once all is sent that was written.

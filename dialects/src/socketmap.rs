@@ -10,8 +10,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use dmail_core::AuthRequest;
 
-use crate::table::{Lookup, Query, Tables, Value};
+use crate::table::{Lookup, Query, Tables, Told, Value};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest request, in bytes: Postfix sends no longer ones.
@@ -24,6 +25,8 @@ const MAX_VALUE: usize = 99_000;
 pub struct SocketmapSession {
     tables: Arc<Tables>,
     asked: HashMap<u32, Query>,
+    /// What follows from an answer.
+    again: Option<(Query, AuthRequest)>,
     next_ticket: u32,
 }
 
@@ -31,12 +34,22 @@ impl SocketmapSession {
     /// A connection on which nothing was said.
     #[must_use]
     pub fn new(tables: Arc<Tables>) -> Self {
-        Self { tables, asked: HashMap::new(), next_ticket: 1 }
+        Self { tables, asked: HashMap::new(), again: None, next_ticket: 1 }
+    }
+
+    fn ask(&mut self, query: Query, request: AuthRequest) -> Step {
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.wrapping_add(1);
+        self.asked.insert(ticket, query);
+        Step::Ask(Ticket(ticket), Question::Authenticate(request))
     }
 }
 
 impl Session for SocketmapSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        if let Some((query, request)) = self.again.take() {
+            return self.ask(query, request);
+        }
         while self.asked.is_empty() {
             let (payload, end) = match netstring(input) {
                 Ok(Some(found)) => found,
@@ -50,12 +63,7 @@ impl Session for SocketmapSession {
                 .map(|(map, key)| self.tables.look_up(map, key));
             match looked_up {
                 Some(Lookup::Known(value)) => reply(out, &value),
-                Some(Lookup::Ask(query, request)) => {
-                    let ticket = self.next_ticket;
-                    self.next_ticket = ticket.wrapping_add(1);
-                    self.asked.insert(ticket, query);
-                    return Step::Ask(Ticket(ticket), Question::Authenticate(request));
-                }
+                Some(Lookup::Ask(query, request)) => return self.ask(query, request),
                 // A key that is no UTF-8 is nobody's address.
                 None if text.is_none() => reply(out, &Value::NotFound),
                 None => return Step::Close("a request without a key"),
@@ -67,7 +75,10 @@ impl Session for SocketmapSession {
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
         let Some(query) = self.asked.remove(&ticket.0) else { return Then::GoOn };
         let Answer::Verdict(verdict) = answer else { return Then::Close };
-        reply(out, &query.value(&verdict));
+        match query.answered(&verdict) {
+            Told::Value(value) => reply(out, &value),
+            Told::Ask(query, request) => self.again = Some((query, request)),
+        }
         Then::GoOn
     }
 }
@@ -110,7 +121,9 @@ fn reply(out: &mut Vec<u8>, value: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Account, Domain, DropPath, Unavailable, UnavailableKind, Username, Verdict};
+    use dmail_core::{
+        Account, Domain, DropPath, Rejection, Unavailable, UnavailableKind, Username, Verdict,
+    };
 
     use super::*;
 
@@ -135,6 +148,9 @@ mod tests {
                     account.drop = DropPath::File("/mail/bob".into());
                     let verdict = match request.user.as_str() {
                         "bob@corp.example" => Ok(Verdict::accepted(account)),
+                        "bob+x@corp.example" => {
+                            Ok(Verdict::Rejected(Rejection::unknown_user(&request.user)))
+                        }
                         _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
                     };
                     session.answered(ticket, Answer::Verdict(verdict), &mut out);
@@ -147,9 +163,9 @@ mod tests {
 
     #[test]
     fn requests_are_answered_in_order() {
-        let input = "25:vmailbox bob@corp.example,20:vdomain corp.example,9:vdomain x,\
+        let input = "25:vmailbox bob@corp.example,27:vmailbox bob+x@corp.example,20:vdomain corp.example,9:vdomain x,\
                      25:vmailbox ann@corp.example,7:quota x,9:nothing x,";
-        let expected = "11:OK mail/bob,5:OK OK,9:NOTFOUND ,36:TEMP the user base cannot answer now,\
+        let expected = "11:OK mail/bob,11:OK mail/bob,5:OK OK,9:NOTFOUND ,36:TEMP the user base cannot answer now,\
                         9:NOTFOUND ,25:PERM there is no such map,";
         assert_eq!(talk(input), expected);
     }

@@ -11,13 +11,15 @@
 //! | `quota` | an address | the quota of the account | |
 //!
 //! Servers ask for more than whole addresses (`@domain`, a bare `user`): such
-//! keys are not found. Of `user+extension@domain` they ask first as it is and
-//! then without the extension, if they know of extensions at all.
+//! keys are not found. Of `user+extension@domain` they ask as it is, and Postfix
+//! asks these tables no second time: if there is no such user, it is `user`.
 
 use dmail_core::{
     Account, AuthRequest, Domain, DropPath, Origin, RejectionKind, Service, Unavailable, Username,
     Verdict,
 };
+
+use crate::extension::without_extension;
 
 /// What the tables know without asking anybody.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +37,11 @@ const MAX_ADDRESSES: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     map: Map,
-    /// The key: an address in one of our domains.
+    /// An address in one of our domains: the key, or what it is without its
+    /// extension.
     address: Username,
+    /// Whether the key has an extension beside that.
+    is_extended: bool,
 }
 
 /// A map of which the gateway knows the values.
@@ -58,6 +63,15 @@ pub enum Lookup {
     /// The value is known.
     Known(Value),
     /// The gateway has to be asked.
+    Ask(Query, AuthRequest),
+}
+
+/// What comes of the answer to a question.
+#[derive(Debug)]
+pub enum Told {
+    /// The value.
+    Value(Value),
+    /// The gateway has to be asked about the address without its extension.
     Ask(Query, AuthRequest),
 }
 
@@ -90,13 +104,9 @@ impl Tables {
         let whole = key.rsplit_once('@').is_some_and(|(local, _)| !local.is_empty());
         match Username::parse(key.as_bytes()) {
             Ok(user) if whole && self.is_ours(user.split_domain().1) => {
-                // Who may send need not take mail now.
-                let service = match map {
-                    Map::SenderLogin => Service::Line,
-                    Map::Mailbox | Map::Alias | Map::Quota => Service::Smtp,
-                };
-                let request = AuthRequest::lookup(user.clone(), Origin::local(service));
-                Lookup::Ask(Query { map, address: user }, request)
+                let query = Query { map, address: user, is_extended: false };
+                let request = query.request();
+                Lookup::Ask(query, request)
             }
             _ => Lookup::Known(Value::NotFound),
         }
@@ -121,9 +131,32 @@ impl Tables {
 }
 
 impl Query {
-    /// The value that a verdict stands for.
+    /// The question for the gateway.
+    fn request(&self) -> AuthRequest {
+        // Who may send need not take mail now.
+        let service = match self.map {
+            Map::SenderLogin => Service::Line,
+            Map::Mailbox | Map::Alias | Map::Quota => Service::Smtp,
+        };
+        AuthRequest::lookup(self.address.clone(), Origin::local(service))
+    }
+
+    /// What comes of the gateway's answer.
     #[must_use]
-    pub fn value(&self, verdict: &Result<Verdict, Unavailable>) -> Value {
+    pub fn answered(&self, verdict: &Result<Verdict, Unavailable>) -> Told {
+        if let Ok(Verdict::Rejected(rejection)) = verdict
+            && let RejectionKind::UnknownUser | RejectionKind::NotVerified = rejection.kind
+            && let Some(address) = without_extension(&self.address)
+        {
+            let plain = Self { map: self.map, address, is_extended: true };
+            let request = plain.request();
+            return Told::Ask(plain, request);
+        }
+        Told::Value(self.value(verdict))
+    }
+
+    /// The value that a verdict stands for.
+    fn value(&self, verdict: &Result<Verdict, Unavailable>) -> Value {
         match verdict {
             Ok(Verdict::Accepted(account)) => self.of(account),
             Ok(Verdict::Rejected(rejection)) => match rejection.kind {
@@ -149,7 +182,11 @@ impl Query {
                 }
                 DropPath::Config => None,
             },
-            Map::Alias => account.info.forward().and_then(|list| self.addresses(list)),
+            Map::Alias => {
+                let forward = account.info.forward().and_then(|list| self.addresses(list));
+                // Whoever delivers may not know of extensions.
+                forward.or_else(|| self.is_extended.then(|| self.address.to_string()))
+            }
             Map::SenderLogin => Some(account.name.to_string()),
             Map::Quota => account.info.get("quota").map(str::to_owned),
         };
@@ -185,7 +222,8 @@ mod tests {
     use super::*;
 
     fn query(map: Map) -> Query {
-        Query { map, address: Username::parse(b"bob@corp.example").expect("an address") }
+        let address = Username::parse(b"bob@corp.example").expect("an address");
+        Query { map, address, is_extended: false }
     }
 
     fn tables() -> Tables {
@@ -238,6 +276,10 @@ mod tests {
         }
         let unknown = Ok(Verdict::Rejected(Rejection::unknown_user(&account.name)));
         assert_eq!(query(Map::Mailbox).value(&unknown), Value::NotFound);
+        let plain = Ok(Verdict::accepted(Account::named(account.name.clone())));
+        let extended = Query { is_extended: true, ..query(Map::Alias) };
+        assert_eq!(extended.value(&plain), Value::Found("bob@corp.example".into()));
+        assert_eq!(query(Map::Alias).value(&plain), Value::NotFound);
         let dead = Err(Unavailable::new(UnavailableKind::Dead, "down"));
         assert_eq!(query(Map::Mailbox).value(&dead), Value::Later);
     }

@@ -10,9 +10,10 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use dmail_core::AuthRequest;
 
 use crate::lines::Lines;
-use crate::table::{Lookup, Query, Tables, Value};
+use crate::table::{Lookup, Query, Tables, Told, Value};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest line of either side, with its end.
@@ -24,13 +25,15 @@ pub struct TcpTableSession {
     map: &'static str,
     lines: Lines,
     asked: Option<Query>,
+    /// What follows from an answer.
+    again: Option<(Query, AuthRequest)>,
 }
 
 impl TcpTableSession {
     /// A connection that asks for keys of `map`.
     #[must_use]
     pub fn new(tables: Arc<Tables>, map: &'static str) -> Self {
-        Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None }
+        Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None, again: None }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
@@ -47,16 +50,21 @@ impl TcpTableSession {
                 reply(out, &value);
                 None
             }
-            Lookup::Ask(query, request) => {
-                self.asked = Some(query);
-                Some(Step::Ask(Ticket(1), Question::Authenticate(request)))
-            }
+            Lookup::Ask(query, request) => Some(self.ask(query, request)),
         }
+    }
+
+    fn ask(&mut self, query: Query, request: AuthRequest) -> Step {
+        self.asked = Some(query);
+        Step::Ask(Ticket(1), Question::Authenticate(request))
     }
 }
 
 impl Session for TcpTableSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        if let Some((query, request)) = self.again.take() {
+            return self.ask(query, request);
+        }
         while self.asked.is_none() {
             let line = match self.lines.next(input) {
                 Ok(line) => line,
@@ -73,7 +81,10 @@ impl Session for TcpTableSession {
         let (Some(query), Answer::Verdict(verdict)) = (self.asked.take(), answer) else {
             return Then::Close;
         };
-        reply(out, &query.value(&verdict));
+        match query.answered(&verdict) {
+            Told::Value(value) => reply(out, &value),
+            Told::Ask(query, request) => self.again = Some((query, request)),
+        }
         Then::GoOn
     }
 }

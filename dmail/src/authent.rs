@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
 
 /// Where a question comes from, as the command line says.
 pub(crate) fn origin(arguments: OriginArgs) -> Origin {
-    Origin { client: arguments.ip, local: arguments.local_ip, ..Origin::local(arguments.service) }
+    let OriginArgs { ip, local_ip, service, dialect } = arguments;
+    Origin { client: ip, local: local_ip, service, dialect }
 }
 
 /// A user name from the command line.

@@ -8,7 +8,10 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dmail_backends::SourceKind;
 use dmail_core::Service;
+use dmail_core::config::DIALECTS;
 use dmail_transfer::Format;
+
+use crate::stdio;
 
 /// Mail servers that log their users in through any user base.
 #[derive(Debug, Parser)]
@@ -316,6 +319,9 @@ pub(crate) struct OriginArgs {
     /// As if this server asked
     #[arg(long, default_value = "admin", value_parser = parse_service)]
     pub(crate) service: Service,
+    /// As if it was asked in this dialect
+    #[arg(long, value_name = "NAME", value_parser = parse_dialect)]
+    pub(crate) dialect: Option<&'static str>,
 }
 
 #[derive(Debug, Args)]
@@ -372,6 +378,9 @@ pub(crate) enum ThrottleAction {
 pub(crate) struct ModuleExecArgs {
     /// The process that must not be outlived
     pub(crate) parent: i32,
+    /// Standard input becomes descriptor 3, and standard output 4
+    #[arg(long)]
+    pub(crate) checkpassword: bool,
     /// The module
     pub(crate) program: OsString,
     /// Its arguments
@@ -389,7 +398,19 @@ fn programs() -> String {
         format!("  {program:<12} {summary}")
     });
     let heading = "User bases, as module programs (see `dmail PROGRAM help`):".to_owned();
-    [heading].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    let asking = stdio::PROGRAMS.iter().map(|program| {
+        let stdio::Program { name, summary, .. } = program;
+        format!("  {name:<12} {summary}")
+    });
+    let other = "\nPrograms that other servers start (see `dmail PROGRAM -help`):".to_owned();
+    let lines = [heading].into_iter().chain(lines).chain([other]).chain(asking);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn parse_dialect(text: &str) -> Result<&'static str, String> {
+    let mut names = DIALECTS.iter().map(|row| row.name);
+    let known = || DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    names.find(|name| *name == text).ok_or_else(|| format!("expected one of {}", known()))
 }
 
 fn parse_service(text: &str) -> Result<Service, String> {

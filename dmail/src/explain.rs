@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
 
         let verb = if arguments.check { "check" } else { "lookup" };
         let (user, service, path) = (&request.user, origin.service, path.display());
-        terminal::say(format_args!("{verb} {user} for {service}, by {path}"))?;
+        let way = origin.dialect.map_or(String::new(), |dialect| format!(" in {dialect}"));
+        terminal::say(format_args!("{verb} {user} for {service}{way}, by {path}"))?;
         for step in trace.steps() {
             terminal::say(line(step.at, step.layer, &step.text))?;
         }

@@ -14,18 +14,19 @@
 //! night, and during an outage, too. Of another user base nothing is kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
-    Unavailable, Verdict,
+    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Outcome, Proofs, Search,
+    SearchOutcome, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::failure::Failure;
+use crate::news::News;
 use crate::source::{self, Source};
 use crate::{assemble, configuration};
 
@@ -37,6 +38,8 @@ pub(crate) struct Live {
     path: PathBuf,
     settings: Settings,
     running: RwLock<Arc<Running>>,
+    /// Whoever remembers what was answered here.
+    news: Arc<News>,
 }
 
 /// A gateway and the source that it owns.
@@ -44,16 +47,28 @@ struct Running {
     settings: Settings,
     gateway: Gateway,
     source: Source,
+    /// Which one took its place.
+    successor: OnceLock<Arc<Self>>,
 }
 
 impl Running {
-    async fn open(settings: &Settings, old: Option<&Self>) -> Result<Arc<Self>, Failure> {
+    async fn open(
+        settings: &Settings,
+        old: Option<&Self>,
+        news: &Arc<News>,
+    ) -> Result<Arc<Self>, Failure> {
         let source = Source::open(settings).await?;
         let gateway = match old {
             None => assemble::gateway(settings, &source),
             Some(old) => assemble::gateway_after(&old.gateway, settings, &source),
         };
-        Ok(Arc::new(Self { settings: settings.clone(), gateway, source }))
+        let told: Weak<News> = Arc::downgrade(news);
+        gateway.watch(told);
+        Ok(Arc::new(Self::new(settings.clone(), gateway, source)))
+    }
+
+    fn new(settings: Settings, gateway: Gateway, source: Source) -> Self {
+        Self { settings, gateway, source, successor: OnceLock::new() }
     }
 
     /// Whether both have the same users, as far as the settings can tell.
@@ -70,8 +85,9 @@ impl Running {
 impl Live {
     /// Opens the source of `settings`, which come from the file `path`.
     pub(crate) async fn open(path: &Path, settings: &Settings) -> Result<Arc<Self>, Failure> {
-        let running = RwLock::new(Running::open(settings, None).await?);
-        Ok(Arc::new(Self { path: path.to_owned(), settings: settings.clone(), running }))
+        let news = Arc::new(News::default());
+        let running = RwLock::new(Running::open(settings, None, &news).await?);
+        Ok(Arc::new(Self { path: path.to_owned(), settings: settings.clone(), running, news }))
     }
 
     /// Reads what the configuration says of the gateway once more, and goes on
@@ -80,12 +96,9 @@ impl Live {
     pub(crate) async fn reload(&self) -> Option<Settings> {
         match self.reopen().await {
             Ok(fresh) => {
-                let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
-                let old = std::mem::replace(&mut *running, Arc::clone(&fresh));
-                drop(running);
-                if fresh.has_base_of(&old) {
-                    fresh.gateway.take_over(&old.gateway);
-                }
+                let old = self.replace(&fresh);
+                // It may have other users, or other rules.
+                self.news.lost_track();
                 tracing::info!(file = %self.path.display(), "reloaded the gateway's settings");
                 let patience = self.settings.server.drain_timeout;
                 tokio::spawn(async move {
@@ -99,6 +112,20 @@ impl Live {
                 None
             }
         }
+    }
+
+    /// Goes on with `fresh`; returns the one before.
+    fn replace(&self, fresh: &Arc<Running>) -> Arc<Running> {
+        let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *running, Arc::clone(fresh));
+        // Before anything is remembered there, so that a change that ends now
+        // finds its user wherever he is.
+        old.successor.get_or_init(|| Arc::clone(fresh));
+        drop(running);
+        if fresh.has_base_of(&old) {
+            fresh.gateway.take_over(&old.gateway);
+        }
+        old
     }
 
     async fn reopen(&self) -> Result<Arc<Running>, Failure> {
@@ -123,7 +150,7 @@ impl Live {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(wrong());
         }
-        Running::open(&settings, Some(&self.running())).await
+        Running::open(&settings, Some(&self.running()), &self.news).await
     }
 
     /// Does something with the gateway of the moment.
@@ -139,6 +166,24 @@ impl Live {
 
     fn running(&self) -> Arc<Running> {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A change that is under way, until this is dropped: those who took the place
+/// of the gateway that makes it have verified the old password, maybe. From the
+/// oldest to the latest, as one takes over from the other.
+struct Changing<'a> {
+    asked: &'a Arc<Running>,
+    user: &'a Username,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        let mut at = self.asked;
+        while let Some(successor) = at.successor.get() {
+            successor.gateway.forget(self.user);
+            at = successor;
+        }
     }
 }
 
@@ -158,6 +203,17 @@ async fn last_answers(old: &Arc<Running>) {
     }
 }
 
+/// Logins that other servers judge are counted by the gateway of the moment.
+impl Guesses for Live {
+    fn weigh(&self, guess: &Guess) -> Advice {
+        self.with_gateway(|gateway| gateway.weigh(guess))
+    }
+
+    fn note(&self, guess: &Guess, right: bool) {
+        self.with_gateway(|gateway| gateway.note(guess, right));
+    }
+}
+
 #[async_trait]
 impl Authenticator for Live {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
@@ -169,11 +225,17 @@ impl Authenticator for Live {
     }
 
     async fn change(&self, change: &Change) -> Result<Outcome, Unavailable> {
-        self.running().gateway.change(change).await
+        let asked = self.running();
+        let _after = Changing { asked: &asked, user: &change.user };
+        asked.gateway.change(change).await
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
         self.running().gateway.search(search).await
+    }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.news.add(watcher);
     }
 
     fn proofs(&self) -> Proofs {
@@ -186,5 +248,90 @@ impl Authenticator for Live {
 
     fn sees_address(&self) -> bool {
         self.with_gateway(Authenticator::sees_address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use dmail_core::{Action, Origin, Secret, Service};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Accepts every password, and makes a change when it is let.
+    struct Base {
+        gate: Semaphore,
+        changing: AtomicUsize,
+        asked: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Authenticator for Base {
+        async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            Ok(Verdict::accepted(Account::named(request.user.clone())))
+        }
+
+        async fn change(&self, _: &Change) -> Result<Outcome, Unavailable> {
+            self.changing.fetch_add(1, Ordering::SeqCst);
+            drop(self.gate.acquire().await.expect("it is never closed"));
+            Ok(Outcome::Done("changed".into()))
+        }
+    }
+
+    fn settings() -> Settings {
+        let text =
+            "host_domain corp.example\nauthent_method nwauth\ndrop_path mail\nwork_path work\n";
+        let mut read = |_: &Path| Ok(text.to_owned());
+        let loaded = dmail_core::config::load(Path::new("/etc/dmail.conf"), &mut read);
+        loaded.settings.expect("they are good")
+    }
+
+    fn running(base: &Arc<Base>, old: Option<&Gateway>) -> Arc<Running> {
+        let (settings, source) = (settings(), Source::of(Arc::clone(base) as _));
+        let gateway = match old {
+            None => assemble::gateway(&settings, &source),
+            Some(old) => assemble::gateway_after(old, &settings, &source),
+        };
+        Arc::new(Running::new(settings, gateway, source))
+    }
+
+    #[tokio::test]
+    async fn a_change_that_ends_after_a_reload_is_told_to_all_who_came_after() {
+        let base = Arc::new(Base { gate: Semaphore::new(0), changing: 0.into(), asked: 0.into() });
+        let first = running(&base, None);
+        let live = Arc::new(Live {
+            path: PathBuf::new(),
+            settings: settings(),
+            running: RwLock::new(Arc::clone(&first)),
+            news: Arc::default(),
+        });
+        let bob = Username::parse(b"Bob").expect("a name");
+        let origin = Origin::local(Service::Pop3);
+        let action = Action::Set { secret: Some(Secret::new(*b"new")), info: None };
+        let change = Change { user: bob.clone(), action, origin };
+        let changing = tokio::spawn({
+            let live = Arc::clone(&live);
+            async move { live.change(&change).await }
+        });
+        while base.changing.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let request = AuthRequest::check(bob, Secret::new(*b"old"), origin);
+        let asks = async || {
+            let before = base.asked.load(Ordering::SeqCst);
+            assert!(matches!(live.authenticate(&request).await, Ok(Verdict::Accepted(_))));
+            base.asked.load(Ordering::SeqCst) > before
+        };
+        let second = running(&base, Some(&first.gateway));
+        live.replace(&second);
+        live.replace(&running(&base, Some(&second.gateway)));
+        assert!(asks().await);
+        assert!(!asks().await, "it is remembered");
+        base.gate.add_permits(1);
+        assert!(matches!(changing.await.expect("no panic"), Ok(Outcome::Done(_))));
+        assert!(asks().await, "and forgotten");
     }
 }

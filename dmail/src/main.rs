@@ -19,12 +19,14 @@ mod listen;
 mod live;
 mod logging;
 mod module;
+mod news;
 mod nwauth;
 mod password;
 mod policy;
 mod serve;
 mod source;
 mod start;
+mod stdio;
 mod tcpauthsvr;
 mod terminal;
 mod throttle;
@@ -49,7 +51,10 @@ fn main() -> ExitCode {
     let result = match called.and_then(dmail_backends::program) {
         Some(kind) => program(kind, words),
         None if called == Some("tcpauthsvr") => tcpauthsvr::run(words),
-        None => run(words),
+        None => match called.and_then(stdio::program) {
+            Some(program) => program.run(words),
+            None => run(words),
+        },
     };
     match result {
         Ok(code) => code,
@@ -61,15 +66,21 @@ fn main() -> ExitCode {
 }
 
 fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let named = words.first().and_then(|word| word.to_str()).and_then(dmail_backends::program);
-    if let Some(kind) = named {
+    let named = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    if let Some(kind) = dmail_backends::program(named) {
         return program(kind, words.split_off(1));
+    }
+    if let Some(program) = stdio::program(named) {
+        return program.run(words.split_off(1));
+    }
+    if stdio::is_reply(named) {
+        return stdio::reply();
     }
     match Cli::parse().command {
         Command::Authent(arguments) => authent::run(arguments),
         Command::CheckConfig(arguments) => check::config(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
-        Command::ModuleExec(arguments) => Err(launcher::run(arguments)),
+        Command::ModuleExec(arguments) => launcher::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Settings(arguments) => check::settings(&arguments),

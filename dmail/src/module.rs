@@ -86,6 +86,11 @@ pub(crate) fn text(words: Vec<OsString>) -> Result<Vec<String>, Failure> {
 /// output belongs to the protocol.
 pub(crate) fn begin(debug: bool) {
     serve::prepare_process();
+    log(debug);
+}
+
+/// Sends the log to standard error.
+pub(crate) fn log(debug: bool) {
     let level = if debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
     tracing_subscriber::fmt()
         .with_max_level(level)

@@ -200,7 +200,7 @@ fn start_servers(
             tokio::spawn(dmail_pop::run(listener, Arc::clone(&server), shutdown.clone()));
         }
     }
-    Ok(listeners.dialects.serve(settings, live, shutdown))
+    listeners.dialects.serve(settings, live, shutdown)
 }
 
 /// Logs where a service listens: with port 0 only the system knows.

@@ -4,12 +4,13 @@
 mod dialect;
 
 use dialect::Dialect;
-use dmail_dialects::dovecot::auth::{AuthSession, Config, Tempfail};
+use dmail_dialects::dovecot::auth::{AuthSession, Config, PASSWORDS, Tempfail};
 use libfuzzer_sys::fuzz_target;
 
 fn session() -> AuthSession {
     AuthSession::new(Config {
         tempfail: Tempfail::Code,
+        mechanisms: PASSWORDS.into(),
         pid: 7,
         connection: 3,
         cookie: [7; 16],

@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn a_text_gives_way_to_a_stronger_one_and_never_to_a_weaker_one() {
-        use Scheme::{Argon2id, Bcrypt, Sha512Crypt, Ssha, Ssha512, Yescrypt};
+        use Scheme::{
+            Argon2id, Bcrypt, ScramSha1, ScramSha256, Sha512Crypt, Ssha, Ssha512, Yescrypt,
+        };
         const BCRYPT: &str = "$2y$08$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK";
         const ARGON: &str = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA";
         let rows = [
@@ -181,6 +183,12 @@ mod tests {
             ("$y$j9T$salt$hash", Yescrypt, false),
             ("$y$jAT$salt$hash", Yescrypt, false),
             ("$y$j9T$salt$hash", Ssha512, false),
+            ("{SCRAM-SHA-256}4096,salt,key,key", ScramSha256, true),
+            ("{SCRAM-SHA-256}100000,salt,key,key", ScramSha256, false),
+            ("{SCRAM-SHA-256}100000,salt,key,key", ScramSha1, true),
+            ("{SCRAM-SHA-256}100000,salt,key,key", Ssha512, false),
+            ("{SSHA512}abcdefgh", ScramSha256, true),
+            (ARGON, ScramSha256, true),
             // Locked, old NWAuth, unknown: not ours to touch.
             ("", Argon2id, false),
             ("!", Argon2id, false),

@@ -3,10 +3,11 @@
 
 use std::fmt::Debug;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use crate::peer::cyrus;
 use crate::{base64, wait};
 
 /// A dialect.
@@ -16,8 +17,12 @@ pub enum Dialect {
     Authdaemon,
     /// `dovecot-auth`, with PLAIN.
     DovecotAuth,
+    /// `dovecot-master`, a lookup.
+    DovecotMaster,
     /// `dovecot-userdb`, a lookup.
     DovecotUserdb,
+    /// `policy`, a message of a login to be sent.
+    Policy,
     /// `saslauthd`.
     Saslauthd,
     /// `socketmap`, the map `vmailbox`.
@@ -49,9 +54,30 @@ pub enum Heard {
 }
 
 /// A stream of either kind.
-trait Stream: Read + Write + Send + Debug {}
-impl Stream for TcpStream {}
-impl Stream for UnixStream {}
+trait Stream: Read + Write + Send + Debug {
+    fn finish(&self) -> io::Result<()>;
+    fn twin(&self) -> io::Result<Box<dyn Stream>>;
+}
+
+impl Stream for TcpStream {
+    fn finish(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn twin(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.try_clone()?))
+    }
+}
+
+impl Stream for UnixStream {
+    fn finish(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn twin(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.try_clone()?))
+    }
+}
 
 /// A connection.
 #[derive(Debug)]
@@ -112,6 +138,26 @@ impl Connection {
         self.try_send(bytes).expect("it listens");
     }
 
+    /// Says that nothing more will come. Answers are still read.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is gone.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.0.get_mut().finish()
+    }
+
+    /// The same connection once more, for a thread that sends while another one
+    /// reads.
+    ///
+    /// # Panics
+    ///
+    /// If there are too many descriptors.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self(BufReader::new(self.0.get_ref().twin().expect("a descriptor")))
+    }
+
     /// The next line, without its end; what there is of it if the connection
     /// ends.
     ///
@@ -156,10 +202,12 @@ fn is_end(error: &io::Error) -> bool {
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Authdaemon,
         Self::DovecotAuth,
+        Self::DovecotMaster,
         Self::DovecotUserdb,
+        Self::Policy,
         Self::Saslauthd,
         Self::Socketmap,
         Self::TcpTable,
@@ -172,7 +220,9 @@ impl Dialect {
         match self {
             Self::Authdaemon => "authdaemon",
             Self::DovecotAuth => "dovecot-auth",
+            Self::DovecotMaster => "dovecot-master",
             Self::DovecotUserdb => "dovecot-userdb",
+            Self::Policy => "policy",
             Self::Saslauthd => "saslauthd",
             Self::Socketmap => "socketmap",
             Self::TcpTable => "tcp-table",
@@ -193,7 +243,40 @@ impl Dialect {
     /// Whether it asks about passwords, and not only about users.
     #[must_use]
     pub fn checks(self) -> bool {
-        !matches!(self, Self::DovecotUserdb | Self::Socketmap | Self::TcpTable)
+        matches!(self, Self::Authdaemon | Self::DovecotAuth | Self::Saslauthd | Self::Tcpauth)
+    }
+
+    /// A new connection, past what the server says first.
+    ///
+    /// # Panics
+    ///
+    /// If nobody listens there, or greets otherwise.
+    #[must_use]
+    pub fn greeted(self, place: &Place) -> Connection {
+        let mut connection = place.connect();
+        let last = match self {
+            Self::DovecotAuth => "DONE",
+            Self::DovecotMaster | Self::DovecotUserdb => "SPID",
+            _ => return connection,
+        };
+        loop {
+            let line = connection.line();
+            assert!(!line.is_empty(), "the end before the greeting was over");
+            if line.starts_with(last) {
+                return connection;
+            }
+        }
+    }
+
+    /// What a client says first.
+    #[must_use]
+    pub fn hello(self) -> &'static [u8] {
+        match self {
+            Self::DovecotAuth | Self::DovecotMaster | Self::DovecotUserdb => {
+                b"VERSION\t1\t1\nCPID\t77\n"
+            }
+            _ => b"",
+        }
     }
 
     /// A new connection on which a request can be sent.
@@ -203,20 +286,8 @@ impl Dialect {
     /// If nobody listens there, or greets otherwise.
     #[must_use]
     pub fn connect(self, place: &Place) -> Connection {
-        let mut connection = place.connect();
-        let last = match self {
-            Self::DovecotAuth => "DONE",
-            Self::DovecotUserdb => "SPID",
-            _ => return connection,
-        };
-        loop {
-            let line = connection.line();
-            assert!(!line.is_empty(), "the end before the greeting was over");
-            if line.starts_with(last) {
-                break;
-            }
-        }
-        connection.send(b"VERSION\t1\t1\nCPID\t77\n");
+        let mut connection = self.greeted(place);
+        connection.send(self.hello());
         connection
     }
 
@@ -233,7 +304,14 @@ impl Dialect {
                 let response = base64::plain(user, password);
                 format!("AUTH\t1\tPLAIN\tservice=imap\tresp={response}\n").into_bytes()
             }
-            Self::DovecotUserdb => format!("USER\t1\t{user}\tservice=lmtp\n").into_bytes(),
+            Self::DovecotMaster | Self::DovecotUserdb => {
+                format!("USER\t1\t{user}\tservice=lmtp\n").into_bytes()
+            }
+            Self::Policy => format!(
+                "request=smtpd_access_policy\nprotocol_state=RCPT\nsasl_username={user}\n\
+                 sender={address}\nrecipient=ann@far.example\nrecipient_count=0\n\n"
+            )
+            .into_bytes(),
             Self::Saslauthd => saslauthd([user, password, "imap", ""]),
             Self::Socketmap => {
                 let text = format!("vmailbox {address}");
@@ -259,6 +337,11 @@ impl Dialect {
                 let _ = connection.0.read_until(b',', &mut reply);
                 String::from_utf8_lossy(&reply).into_owned()
             }
+            Self::Policy => {
+                let line = connection.line();
+                assert_eq!(connection.line(), "", "an empty line ends an answer");
+                line
+            }
             _ => connection.line(),
         };
         let means = |yes: bool, no: bool, later: bool| match (yes, no, later) {
@@ -275,7 +358,8 @@ impl Dialect {
                 starts("FAIL\t1") && !text.contains("code=temp_fail"),
                 text.is_empty() || text == "FAIL\t1\tcode=temp_fail",
             ),
-            Self::DovecotUserdb => {
+            Self::Policy => means(text == "action=DUNNO", starts("action=550 "), text.is_empty()),
+            Self::DovecotMaster | Self::DovecotUserdb => {
                 means(starts("USER\t1\t"), text == "NOTFOUND\t1", text == "FAIL\t1")
             }
             Self::Saslauthd => means(text == "\0\u{2}OK", text == "\0\u{2}NO", text.is_empty()),
@@ -301,15 +385,7 @@ impl Dialect {
 }
 
 /// A request of saslauthd's dialect: login, password, service, realm.
-///
-/// # Panics
-///
-/// If a field is too long for it.
 #[must_use]
 pub fn saslauthd(fields: [&str; 4]) -> Vec<u8> {
-    let counted = |field: &str| {
-        let length = u16::try_from(field.len()).expect("a short field");
-        [&length.to_be_bytes()[..], field.as_bytes()].concat()
-    };
-    fields.map(counted).concat()
+    cyrus::request(&fields.map(str::as_bytes))
 }

@@ -25,7 +25,7 @@ pub mod network;
 pub mod peer;
 pub mod process;
 pub mod program;
+pub mod secrets;
 pub mod server;
 pub mod site;
 pub mod wait;
-pub mod wire;

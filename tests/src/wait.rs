@@ -80,6 +80,15 @@ pub fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
+/// How much memory the process `pid` takes, in bytes: its resident set.
+#[must_use]
+pub fn memory(pid: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    kilobytes.unwrap_or(0_usize) * 1024
+}
+
 /// Whether a process with this id exists.
 #[must_use]
 pub fn is_running(pid: u32) -> bool {

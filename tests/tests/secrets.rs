@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use dmail_tests::base64;
 use dmail_tests::login::Way;
 use dmail_tests::module;
+use dmail_tests::secrets::{assert_holds_none, assert_no_file_holds, forms};
 use dmail_tests::server::Server;
 use dmail_tests::site::Site;
 
@@ -16,35 +17,6 @@ const WRONG: &str = "Wz5-kd7-wrong-Hn3";
 const CHANGED: &str = "Cb6-xm1-changed-Jp9";
 const MISPLACED: &str = "Ml4-qt8-misplaced-Fs2";
 const OF_THE_MODULE: &str = "s3cret";
-
-/// All forms of the passwords that must not be found: as they are, and in
-/// base64 as clients send them for `user`.
-fn forms(user: &str, passwords: &[&str]) -> Vec<String> {
-    let of_one = |password: &&str| {
-        [password.to_string(), base64::encode(password), base64::plain(user, password)]
-    };
-    passwords.iter().flat_map(of_one).collect()
-}
-
-/// Fails if a file below `folder` holds one of `forms`.
-fn assert_no_file_holds(folder: &Path, forms: &[String]) {
-    for entry in fs::read_dir(folder).expect("a directory").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            assert_no_file_holds(&path, forms);
-        } else {
-            assert_holds_none(&path, &fs::read(&path).unwrap_or_default(), forms);
-        }
-    }
-}
-
-fn assert_holds_none(path: &Path, content: &[u8], forms: &[String]) {
-    let content = String::from_utf8_lossy(content);
-    for form in forms {
-        let found = content.lines().find(|line| line.contains(form));
-        assert_eq!(found, None, "{form} is in {}", path.display());
-    }
-}
 
 /// Fails if a running program has one of `forms` in its command line.
 fn assert_no_command_line_holds(forms: &[String]) {

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Purpose, Records,
-    Rejection, Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Purpose, Rejection,
+    Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -117,10 +117,6 @@ impl Authenticator for Access {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
-    }
-
-    fn records(&self) -> Option<&dyn Records> {
-        self.next.records()
     }
 }
 

@@ -1,11 +1,13 @@
-//! Which users were changed after a question was asked, so that the answer to
-//! it tells of a record that is no more.
+//! Which users were changed, and which passwords rejected, after a question was
+//! asked, so that the answer to it tells of a record that is no more.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dmail_core::Username;
+
+use crate::keyed::Tag;
 
 /// Users share a place by hash. One who shares that of a changed user is asked
 /// about once more than would be needed.
@@ -16,10 +18,16 @@ pub(super) struct Changes {
     latest: AtomicU64,
     /// The latest change of the users of each place.
     users: Box<[AtomicU64]>,
+    /// The latest rejection of the passwords of each place.
+    passwords: Box<[AtomicU64]>,
     /// The latest moment at which changes may have been missed.
     lost: AtomicU64,
     /// Keyed, so that nobody can choose a name that shares a victim's place.
     spread: RandomState,
+}
+
+fn places() -> Box<[AtomicU64]> {
+    (0..PLACES).map(|_| AtomicU64::new(0)).collect()
 }
 
 /// Between which changes something was asked.
@@ -30,7 +38,8 @@ impl Changes {
     pub(super) fn new() -> Self {
         Self {
             latest: AtomicU64::new(0),
-            users: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
+            users: places(),
+            passwords: places(),
             lost: AtomicU64::new(0),
             spread: RandomState::new(),
         }
@@ -51,6 +60,16 @@ impl Changes {
         self.place(user).load(Ordering::SeqCst) > asked.0
     }
 
+    /// This password of the user is rejected now.
+    pub(super) fn rejected(&self, user: &Username, password: Tag) {
+        self.password(user, password).fetch_max(self.next(), Ordering::SeqCst);
+    }
+
+    /// Whether this password of the user was rejected since then.
+    pub(super) fn rejected_since(&self, asked: Asked, user: &Username, password: Tag) -> bool {
+        self.password(user, password).load(Ordering::SeqCst) > asked.0
+    }
+
     /// Changes may have been missed up to now.
     pub(super) fn lost_track(&self) {
         self.lost.fetch_max(self.next(), Ordering::SeqCst);
@@ -63,6 +82,11 @@ impl Changes {
 
     fn next(&self) -> u64 {
         self.latest.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn password(&self, user: &Username, password: Tag) -> &AtomicU64 {
+        let hash = self.spread.hash_one((user.as_str(), password.bits()));
+        &self.passwords[hash as usize % PLACES]
     }
 
     /// However it is spelled.

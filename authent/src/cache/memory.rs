@@ -53,7 +53,7 @@ enum Standing {
     /// age.
     Stale,
     /// Another password was verified for the first time since, or this one was
-    /// rejected at another address: nobody but the source can say.
+    /// rejected meanwhile or at another address: nobody but the source can say.
     Suspect,
 }
 
@@ -64,6 +64,8 @@ pub(super) struct Arrived {
     pub(super) asked: Moment,
     /// Whether changes may have been missed meanwhile.
     pub(super) stale: bool,
+    /// Whether the source has rejected the same password meanwhile, elsewhere.
+    pub(super) rejected: bool,
 }
 
 /// What memory says about a request.
@@ -112,8 +114,8 @@ impl Memory {
     }
 
     /// The source has verified this password. If another one was verified
-    /// since it was asked, nobody knows which of the two questions the source
-    /// decided first.
+    /// since it was asked, or this one rejected, nobody knows which of the two
+    /// questions the source decided first.
     pub(super) fn verified(&mut self, proof: Proof, arrived: &Arrived) {
         let other = |known: &Verified| known.proof.password != proof.password;
         let overtaken = self.secrets.iter().any(|known| other(known) && known.at > arrived.asked);
@@ -125,7 +127,7 @@ impl Memory {
         if self.secrets.len() == SECRETS {
             self.secrets.remove(0);
         }
-        let standing = match (overtaken, arrived.stale) {
+        let standing = match (overtaken || arrived.rejected, arrived.stale) {
             (true, _) => Standing::Suspect,
             (false, true) => Standing::Stale,
             (false, false) => Standing::Good,

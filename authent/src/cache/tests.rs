@@ -95,7 +95,11 @@ impl Bench {
 
     /// What the cache keeps of a check whose answer has not arrived yet.
     fn asking(&self, password: &str) -> Question {
-        self.cache.question(self.cache.proof(&check(password, None)))
+        self.asking_from(password, None)
+    }
+
+    fn asking_from(&self, password: &str, client: Option<IpAddr>) -> Question {
+        self.cache.question(self.cache.proof(&check(password, client)))
     }
 }
 
@@ -259,6 +263,38 @@ async fn an_answer_that_was_overtaken_by_another_password_is_not_believed() {
     bench.check("new").await;
     bench.cache.remember(&bob(), &Account::named(bob()), &question);
     assert_eq!(bench.check("old").await, (NO, FROM_SOURCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_overtaken_by_a_rejection_is_not_believed() {
+    let bench = Bench::new(&["old"], CacheConfig { by_address: true, ..CacheConfig::default() });
+    let (here, there) = ("192.0.2.1".parse().ok(), "192.0.2.2".parse().ok());
+    // The source accepts "old" here, then it is changed, and "old" is rejected
+    // there, and only then the first answer arrives.
+    let question = bench.asking_from("old", here);
+    bench.base.change_to(&["new"]);
+    assert_eq!(bench.ask(check("old", there)).await, (NO, FROM_SOURCE));
+    bench.cache.remember(&bob(), &Account::named(bob()), &question);
+    assert_eq!(bench.ask(check("old", here)).await, (NO, FROM_SOURCE));
+    // Another password that is wrong says nothing about this one.
+    let question = bench.asking_from("new", here);
+    assert_eq!(bench.ask(check("guess", there)).await, (NO, FROM_SOURCE));
+    bench.cache.remember(&bob(), &Account::named(bob()), &question);
+    assert_eq!(bench.ask(check("new", here)).await, (YES, FROM_MEMORY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_removed_meanwhile_is_not_remembered() {
+    let lookup = || AuthRequest::lookup(bob(), Origin::local(Service::Smtp));
+    for request in [check("s", None), lookup()] {
+        let bench = Bench::new(&["s"], CacheConfig::default());
+        let question = bench.asking("s");
+        bench.base.change_to(&[]);
+        assert_eq!(bench.ask(request).await, (NO, FROM_SOURCE));
+        bench.cache.remember(&bob(), &Account::named(bob()), &question);
+        assert_eq!(bench.check("s").await, (NO, FROM_SOURCE));
+        assert_eq!(bench.ask(lookup()).await, (NO, FROM_SOURCE));
+    }
 }
 
 #[tokio::test(start_paused = true)]

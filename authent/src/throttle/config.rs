@@ -86,12 +86,6 @@ pub(super) struct Places {
 }
 
 impl ThrottleConfig {
-    /// Whether a client with this address is never counted, in whichever form
-    /// the address came.
-    pub(super) fn excepts(&self, client: Option<IpAddr>) -> bool {
-        client.is_some_and(|client| (self.except)(client.to_canonical()))
-    }
-
     /// Where a client with this address is counted.
     pub(super) fn places(&self, client: Option<IpAddr>) -> Places {
         let Some(client) = client.map(|client| client.to_canonical()) else {

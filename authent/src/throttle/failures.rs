@@ -113,6 +113,12 @@ impl Failures {
         self.guesses.len()
     }
 
+    /// How many guesses were wrong, and whether this one was among them.
+    pub(super) fn count_wrong(&self, tag: u64) -> (usize, bool) {
+        let wrong = self.guesses.iter().filter(|guess| guess.wrong);
+        (wrong.clone().count(), wrong.clone().any(|guess| guess.tag == tag))
+    }
+
     /// When the last of those that were wrong is forgotten; `None` if none was.
     pub(super) fn forgotten_in(&self, window: Duration) -> Option<Duration> {
         let last = self.guesses.iter().rev().find(|guess| guess.wrong)?;

@@ -105,6 +105,12 @@ impl Throttle {
         self.known.with_present(place, enter).unwrap_or(false)
     }
 
+    /// Whether the user logged in from there lately.
+    pub(super) fn is_known(&self, place: &Place, now: Instant) -> bool {
+        let fresh = |known: &mut Known| known.is_fresh(self.config.known_for, now);
+        self.known.with_present(place, fresh).unwrap_or(false)
+    }
+
     /// The user has shown the right password there.
     pub(super) fn note_login(&self, place: &Place, now: Instant) {
         self.known.with(place, |known| known.note_login(now));

@@ -39,6 +39,7 @@ mod known;
 mod pace;
 mod report;
 mod reservation;
+mod told;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
@@ -47,7 +48,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dmail_core::bounded::Table;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Records, Rejection,
+    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Rejection,
     RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use ipnet::IpNet;
@@ -221,9 +222,10 @@ impl Throttle {
         self.answer_wrong(request, start, until).await;
     }
 
-    /// Whether nothing is counted for the client.
+    /// Whether nothing is counted for the client, in whichever form its
+    /// address came.
     fn excepts(&self, request: &AuthRequest) -> bool {
-        self.config.excepts(request.origin.client)
+        request.origin.client.is_some_and(|client| (self.config.except)(client.to_canonical()))
     }
 
     /// What tells this guess from others. A password that is shown without being
@@ -295,10 +297,6 @@ impl Authenticator for Throttle {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
-    }
-
-    fn records(&self) -> Option<&dyn Records> {
-        self.next.records()
     }
 }
 

@@ -34,15 +34,15 @@ impl Authenticator for Base {
     }
 }
 
-fn throttle_with(config: ThrottleConfig) -> Throttle {
+pub(super) fn throttle_with(config: ThrottleConfig) -> Throttle {
     Throttle::new(Arc::new(Base::default()), config)
 }
 
-fn throttle(refuse_after: usize) -> Throttle {
+pub(super) fn throttle(refuse_after: usize) -> Throttle {
     throttle_with(ThrottleConfig { refuse_after, ..ThrottleConfig::default() })
 }
 
-fn name(user: &str) -> Username {
+pub(super) fn name(user: &str) -> Username {
     Username::parse(user.as_bytes()).expect("a name")
 }
 
@@ -52,7 +52,7 @@ fn request(user: &str, password: &str, ip: &str) -> AuthRequest {
 }
 
 /// Asks, and returns what was said and after how many seconds.
-async fn ask(
+pub(super) async fn ask(
     throttle: &Throttle,
     user: &str,
     password: &str,
@@ -68,7 +68,7 @@ async fn ask(
 }
 
 const WRONG: Option<RejectionKind> = Some(RejectionKind::NotVerified);
-const REFUSED: Option<RejectionKind> = Some(RejectionKind::Throttled);
+pub(super) const REFUSED: Option<RejectionKind> = Some(RejectionKind::Throttled);
 
 #[tokio::test(start_paused = true)]
 async fn the_answers_to_guesses_come_slower_and_slower() {

@@ -50,7 +50,12 @@ fn load(file: &Path) -> Loaded<Settings> {
     let mode = |file: &Path| std::fs::metadata(file).ok().map(|found| found.mode());
     config::load_with(file, &mut |path| config::text(std::fs::read(path)?), &VOCABULARY, |given| {
         given.guard_secret("mysql_password", mode);
-        Settings::build(given)
+        let settings = Settings::build(given)?;
+        if let Some(key) = &settings.server.tls_key {
+            let found = std::fs::metadata(key).ok().map(|found| (found.mode(), found.uid()));
+            given.guard_key("mysql_tls_key", key, found);
+        }
+        Some(settings)
     })
 }
 
@@ -211,6 +216,21 @@ mod tests {
             let found: Vec<String> = check(&file).iter().map(ToString::to_string).collect();
             let told = found.iter().any(|text| text.contains("may read the password"));
             assert_eq!(told, expected, "{mode:o} {found:?}");
+        }
+    }
+    #[test]
+    fn a_private_key_that_others_may_read_is_warned_of() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (file, key) = (folder.path().join("mysqlauth.ini"), folder.path().join("own.key"));
+        let lines = "mysql_server localhost\nmysql_login dmail\nmysql_tls true\n\
+                     mysql_tls_cert own.pem\nmysql_tls_key own.key\n";
+        for (path, text) in [(&file, lines), (&key, "x\n")] {
+            std::fs::write(path, text).expect("written");
+        }
+        for (mode, expected) in [(0o600, false), (0o644, true)] {
+            std::fs::set_permissions(&key, Permissions::from_mode(mode)).expect("our own");
+            let said: String = check(&file).iter().map(|found| format!("{found}\n")).collect();
+            assert_eq!(said.contains("may read the private key in"), expected, "{said}");
         }
     }
 }

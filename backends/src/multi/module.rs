@@ -51,6 +51,24 @@ pub(super) fn build(given: &mut Given<'_>, blocks: &mut [Given<'_>]) -> Option<V
     Some(modules)
 }
 
+/// A part that is taken off only if it is there makes one user of two names.
+fn warn_of_spellings(given: &mut Given<'_>) {
+    let lists = ["match", "check", "lookup", "search", "set", "del"];
+    if lists.iter().any(|list| given.is_set(list)) {
+        return;
+    }
+    for (name, form) in [("strip_prefix", "PREFIX*"), ("strip_suffix", "*SUFFIX")] {
+        if given.is_set(name) && given.are_sound(&[name]) {
+            let message = format!(
+                "`{name}` without `match`: a name that lacks that part is asked as it is, and so \
+                 is one user with two names"
+            );
+            let help = format!("add a line in the form: match {form}");
+            given.report(Warning, &[name], &message, &help);
+        }
+    }
+}
+
 /// No number stands twice: the order would be anybody's guess.
 fn distinct(modules: &[Option<Module>], blocks: &mut [Given<'_>]) {
     let mut earlier: Vec<(u16, Place)> = Vec::new();
@@ -113,6 +131,7 @@ impl Module {
                 (None, Some(_)) => {}
             }
         }
+        warn_of_spellings(given);
         if !given.are_sound(&["role"]) {
             return;
         }

@@ -166,6 +166,11 @@ fn every_contradiction_has_its_line_and_its_remedy() {
             "before this one",
         ),
         (
+            "module 10\nsource nwauth a\nstrip_prefix corp_\n",
+            "multiauth.ini:3:14: warning: `strip_prefix` without `match`",
+            "match PREFIX*",
+        ),
+        (
             "module 10\nsource multi x.ini\n",
             "multiauth.ini:2:8: error: `source` needs a word of `authent_method`",
             "known are: nwauth, ",
@@ -177,6 +182,7 @@ fn every_contradiction_has_its_line_and_its_remedy() {
         ),
     ];
     assert_eq!(said(good), [""; 0]);
+    assert_eq!(said(&format!("{good}strip_suffix @x.example\nmatch *@x.example\n")), [""; 0]);
     for (text, start, end) in rows {
         let said = said(text);
         assert_eq!(said.len(), 1, "{text}: {said:?}");

@@ -1,12 +1,12 @@
 //! `unixauth.ini`.
 
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dmail_core::config::Severity::Error;
 use dmail_core::config::Unset::{Nothing, Value};
-use dmail_core::config::value::{Fault, Kind, boolean, number, seconds, word};
+use dmail_core::config::value::{Fault, Kind, below_home, boolean, number, seconds, word};
 use dmail_core::config::{self, ConfigError, Diagnostic, Given, Loaded, Vocabulary};
 
 use crate::pam;
@@ -187,26 +187,6 @@ fn service() -> Kind<String> {
             Some((at, c)) => Err(Fault::part(at..at + c.len_utf8(), "not part of such a name")),
             None => Ok(value.text.to_owned()),
         }
-    })
-}
-
-/// `~/…`: what follows is the path below the home folder.
-fn below_home() -> Kind<PathBuf> {
-    Kind::new("a file below the home folder, written `~/` and its path", |value| {
-        let text = value.text;
-        let Some(below) = text.strip_prefix("~/") else {
-            let fault = Fault::whole(text, "does not start with `~/`");
-            return Err(fault.help("drop files elsewhere are for `drop_path` of dmail.conf"));
-        };
-        if let Some(at) = text.find(char::is_whitespace) {
-            return Err(Fault::part(at..text.len(), "a path has no blanks"));
-        }
-        let below = PathBuf::from(below);
-        let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-        if below.file_name().is_none() || !below.components().all(plain) || text.ends_with('/') {
-            return Err(Fault::part(2..text.len(), "not the path of a file"));
-        }
-        Ok(below)
     })
 }
 

@@ -2,6 +2,8 @@
 
 mod dovecot;
 mod mariadb;
+mod nginx;
+mod saslauthd;
 mod slapd;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) use dovecot::Dovecot;
 pub(crate) use mariadb::{DATABASE, LOGIN, MariaDb};
+pub(crate) use nginx::{Nginx, free_address};
+pub(crate) use saslauthd::Saslauthd;
 pub(crate) use slapd::Slapd;
 
 use crate::failure::Failure;

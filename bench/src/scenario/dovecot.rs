@@ -1,5 +1,5 @@
-//! The daemon's cached checks beside those of Dovecot's auth service, each over
-//! a unix socket in its own protocol.
+//! Cached checks of Dovecot's auth service over a unix socket in its own
+//! protocol: a client, and its place beside the daemon's.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,48 +24,69 @@ pub(super) fn run(
     report: &mut Report,
     ours: impl FnMut(Duration) -> Result<Sample, Failure>,
 ) -> Result<(), Failure> {
-    let Some(dovecot) = Dovecot::start(CLEAR_USERS)? else {
+    let Some(dovecot) = start()? else {
         report.note("Not beside Dovecot: it is not installed, or this is not root.");
         return Ok(());
     };
-    one_thread()?
-        .block_on(async {
-            let mut asker = Asker::connect(&dovecot.socket, 0).await?;
-            for _ in 0..CLEAR_USERS {
-                asker.operate().await?;
-            }
-            Ok(())
-        })
-        .map_err(|wrong: Wrong| Failure::Program(wrong.to_string()))?;
-    let contest = hold(effort, ours, |time| turn(&dovecot, time))?;
+    let contest = hold(effort, ours, |time| turn::<1>(&dovecot.socket, dovecot.pids(), time))?;
     report.contest("tcpauthsvr, one outstanding", "Dovecot's auth, cached", &contest);
     Ok(())
 }
 
-fn turn(dovecot: &Dovecot, time: Duration) -> Result<Sample, Failure> {
+/// A Dovecot that remembers all users; `None` if it cannot be had.
+pub(super) fn start() -> Result<Option<Dovecot>, Failure> {
+    let dovecot = Dovecot::start(CLEAR_USERS)?;
+    if let Some(dovecot) = &dovecot {
+        warm(&dovecot.socket)?;
+    }
+    Ok(dovecot)
+}
+
+/// Lets a server see every user once.
+pub(super) fn warm(socket: &Path) -> Result<(), Failure> {
+    let asking = async {
+        let mut asker = Asker::<1>::connect(socket, 0).await?;
+        for _ in 0..CLEAR_USERS {
+            asker.operate().await?;
+        }
+        Ok(())
+    };
+    one_thread()?.block_on(asking).map_err(|wrong: Wrong| Failure::Program(wrong.to_string()))
+}
+
+/// The turn of the server of these processes, with `N` questions under way on
+/// each connection.
+pub(super) fn turn<const N: u32>(
+    socket: &Path,
+    pids: Vec<u32>,
+    time: Duration,
+) -> Result<Sample, Failure> {
     one_thread()?.block_on(async {
         let mut askers = Vec::new();
         for connection in 0..CONNECTIONS {
             let first = connection * CLEAR_USERS / CONNECTIONS;
-            let asker = Asker::connect(&dovecot.socket, first).await;
+            let asker = Asker::<N>::connect(socket, first).await;
             askers.push(asker.map_err(|wrong| Failure::Program(wrong.to_string()))?);
         }
-        Ok(drive(askers, time, &Server::Processes(dovecot.pids())).await)
+        Ok(drive(askers, time, &Server::Processes(pids)).await)
     })
 }
 
-/// A connection to the auth service, as a login process has one.
-struct Asker {
+/// A connection to the auth service, as a login process has one, on which `N`
+/// questions are under way.
+struct Asker<const N: u32> {
     stream: UnixStream,
     next: usize,
     id: u32,
+    request: Vec<u8>,
     reply: Vec<u8>,
 }
 
-impl Asker {
+impl<const N: u32> Asker<N> {
     async fn connect(socket: &Path, next: usize) -> Result<Self, Wrong> {
         let stream = UnixStream::connect(socket).await?;
-        let mut asker = Self { stream, next, id: 0, reply: Vec::with_capacity(4096) };
+        let reply = Vec::with_capacity(4096);
+        let mut asker = Self { stream, next, id: 0, request: Vec::new(), reply };
         // Each client process has one connection; they are told apart by number.
         let greeting = format!("VERSION\t1\t2\nCPID\t{}\n", std::process::id() as usize + next);
         asker.stream.write_all(greeting.as_bytes()).await?;
@@ -83,18 +104,30 @@ impl Asker {
     }
 }
 
-impl Client for Asker {
+impl<const N: u32> Client for Asker<N> {
+    const BATCH: u32 = N;
+
     async fn operate(&mut self) -> Result<(), Wrong> {
-        self.id += 1;
-        let response = STANDARD.encode(format!("\0test{}\0{PASSWORD}", self.next));
-        self.next = (self.next + 1) % CLEAR_USERS;
-        let request = format!("AUTH\t{}\tPLAIN\tservice=pop3\tresp={response}\n", self.id);
-        self.stream.write_all(request.as_bytes()).await?;
+        self.request.clear();
         self.reply.clear();
-        while !self.reply.ends_with(b"\n") {
-            self.read().await?;
+        for _ in 0..N {
+            self.id += 1;
+            let response = STANDARD.encode(format!("\0test{}\0{PASSWORD}", self.next));
+            self.next = (self.next + 1) % CLEAR_USERS;
+            let line = format!("AUTH\t{}\tPLAIN\tservice=pop3\tresp={response}\n", self.id);
+            self.request.extend_from_slice(line.as_bytes());
         }
-        if self.reply.starts_with(format!("OK\t{}\t", self.id).as_bytes()) {
+        self.stream.write_all(&self.request).await?;
+        let (mut seen, mut lines) = (0, 0);
+        while lines < N {
+            self.read().await?;
+            for byte in &self.reply[seen..] {
+                lines += u32::from(*byte == b'\n');
+            }
+            seen = self.reply.len();
+        }
+        let good = self.reply.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"OK\t"));
+        if good.count() == N as usize {
             return Ok(());
         }
         Err(Wrong(self.reply.escape_ascii().to_string()))

@@ -1,6 +1,8 @@
 //! The scenarios, a file each.
 
+mod auth_http;
 mod bases;
+mod dialects;
 mod dovecot;
 mod gateway;
 mod guesses;
@@ -27,11 +29,13 @@ pub(crate) use nwauth::find_users;
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 13] = [
+pub(crate) const ALL: [(Command, Run); 14] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
     (Command::Guesses, guesses::run),
     (Command::Line, line::run),
+    (Command::Dialects, dialects::run),
+    (Command::AuthHttp, auth_http::run),
     (Command::Modules, modules::run),
     (Command::Ldap, bases::ldap),
     (Command::Sql, bases::sql),

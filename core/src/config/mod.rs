@@ -43,7 +43,8 @@ pub use access::{
 };
 pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use dialect::{
-    AccountWords, DIALECTS, Dialect, DialectLine, DialectRow, OptionRow, Tempfail, dialect_manual,
+    AccountWords, AuthHttpWords, DIALECTS, Dialect, DialectLine, DialectRow, HttpWords, OptionRow,
+    Tempfail, TlsFiles, dialect_manual,
 };
 pub use given::Given;
 pub use manual::{entry, manual, manual_markdown};
@@ -56,7 +57,7 @@ pub use settings::{
     ThrottleSettings,
 };
 pub use table::{Group, Row, Unset, Vocabulary};
-pub use value::{CommandLine, Listen, ListenOn, SetBy, SocketFile};
+pub use value::{CommandLine, Host, Listen, ListenOn, NotAServer, RemoteServer, SetBy, SocketFile};
 pub use vdomain::{Selector, VirtualDomain};
 
 /// What [`load`] found.

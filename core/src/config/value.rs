@@ -8,6 +8,7 @@ mod command;
 mod network;
 mod path;
 mod scalar;
+mod server;
 mod socket;
 mod word;
 
@@ -17,8 +18,9 @@ use super::place::Place;
 
 pub use command::{CommandLine, command};
 pub use network::{Listen, SetBy, addresses, domain, listen, parse_domain, user};
-pub use path::{path, resolve};
+pub use path::{below_home, path, resolve};
 pub use scalar::{number, rate, seconds, secret, separator, size, text};
+pub use server::{Host, NotAServer, RemoteServer, server};
 pub(super) use socket::socket;
 pub use socket::{ListenOn, SocketFile, listen_on};
 pub use word::{boolean, word, words};

@@ -89,7 +89,8 @@ impl First {
             return Err(Malformed::Message);
         }
         let identity = match identity {
-            "" => None,
+            // GNU SASL writes an identity that is empty.
+            "" | "a=" => None,
             text => Some(attribute(Some(text), "a=")?),
         };
         let user = match identity.is_none_or(|identity| identity == name) {
@@ -200,6 +201,7 @@ mod tests {
             ("p=tls-unique,,n=user,r=x", user("user", Bound::To(Binding::Unique))),
             ("p=tls-server-end-point,,n=u,r=x", user("u", Bound::To(Binding::ServerEndPoint))),
             ("n,a=user,n=user,r=x", user("user", Bound::No)),
+            ("n,a=,n=user,r=x", user("user", Bound::No)),
             ("n,a=root,n=user,r=x", user(foreign, Bound::No)),
             ("n,,n=a=2Cb=3Dc,r=x", user("a,b=c", Bound::No)),
             ("n,,n=user,r=x,ext=1", user("user", Bound::No)),

@@ -72,7 +72,10 @@ mod tests {
 
     type Parse = fn(&[u8], usize) -> Result<Credentials, Malformed>;
 
-    fn parsed(parse: Parse, message: &str) -> Result<(String, String), Malformed> {
+    /// The user and the token, or why there are none.
+    type Parsed = Result<(String, String), Malformed>;
+
+    fn parsed(parse: Parse, message: &str) -> Parsed {
         parse(message.as_bytes(), 255).map(|Credentials { user, secret }| {
             let user = user.map_or_else(|error| error.to_string(), |name| name.to_string());
             (user, String::from_utf8_lossy(secret.expose()).into_owned())
@@ -87,8 +90,7 @@ mod tests {
                        auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01";
         let token = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
         let nobody = "user name: the name is empty";
-        type Row = (Parse, &'static str, Result<(String, String), Malformed>);
-        let rows: &[Row] = &[
+        let rows: &[(Parse, &str, Parsed)] = &[
             (bearer, example, is("user@example.com", token)),
             (bearer, "n,a=a=2Cb,\x01auth=bearer x\x01\x01", is("a,b", "x")),
             (bearer, "n,,\x01auth=Bearer x\x01\x01", is(nobody, "x")),

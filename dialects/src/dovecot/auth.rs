@@ -188,6 +188,9 @@ impl AuthSession {
         let mut response = None;
         let (mut takes_last, mut is_taken_up) = (false, true);
         for field in fields {
+            if response.is_some() {
+                return Err(Broken("a parameter behind resp"));
+            }
             let (name, value) = origin::split(field);
             match name {
                 // By the protocol it is the last one, and not escaped.

@@ -9,7 +9,7 @@ const ESCAPE: u8 = 1;
 
 /// Appends `value` so that it is one field: `^A0` NUL, `^A1` ^A, `^At` tab,
 /// `^Ar` CR, `^An` LF.
-pub(super) fn put_escaped(out: &mut Vec<u8>, value: &[u8]) {
+pub fn put_escaped(out: &mut Vec<u8>, value: &[u8]) {
     for byte in value {
         let code = match byte {
             0 => b'0',
@@ -28,7 +28,8 @@ pub(super) fn put_escaped(out: &mut Vec<u8>, value: &[u8]) {
 
 /// The value that a field stands for. An unknown escape is its second byte; a
 /// lonely one at the end is dropped, as Dovecot does it.
-pub(super) fn unescape(field: &[u8]) -> Cow<'_, [u8]> {
+#[must_use]
+pub fn unescape(field: &[u8]) -> Cow<'_, [u8]> {
     if !field.contains(&ESCAPE) {
         return field.into();
     }
@@ -53,12 +54,13 @@ pub(super) fn unescape(field: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The fields of a line.
-pub(super) fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| *byte == b'\t')
 }
 
 /// A decimal number that is not 0, as ids are.
-pub(super) fn id(field: &[u8]) -> Option<u32> {
+#[must_use]
+pub fn id(field: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(field).ok()?;
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|id| digits && *id != 0)

@@ -2,9 +2,9 @@
 //! Postfix and Exim speak them.
 
 pub mod auth;
+pub mod line;
 pub mod userdb;
 
-mod line;
 mod logins;
 mod origin;
 

@@ -34,6 +34,7 @@ use dmail_core::{
 pub use outgoing::{Limits, Outgoing, Used};
 pub use window::Unit;
 
+use crate::extension::without_extension;
 use crate::lines::{Broken, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 use outgoing::{Beyond, Message, Recipients};
@@ -193,6 +194,11 @@ impl PolicySession {
         Ok(Some(sender))
     }
 
+    /// Whether the request takes another question.
+    fn then(&self) -> Then {
+        if matches!(self.stage, Stage::AskSender(..)) { Then::Again } else { Then::GoOn }
+    }
+
     /// The user base said whose address `sender` is.
     fn judge_sender(
         &mut self,
@@ -212,7 +218,7 @@ impl PolicySession {
             },
             Verdict::Accepted(_) => self.say(&Action::ForeignSender, out),
         }
-        Then::GoOn
+        self.then()
     }
 
     /// Counts the message, and says whether it may be sent.
@@ -297,7 +303,7 @@ impl Session for PolicySession {
             }
             Stage::Reading | Stage::AskSender(..) => return Then::Close,
         }
-        Then::GoOn
+        self.then()
     }
 }
 
@@ -362,17 +368,6 @@ fn may_send_as(account: &Account, sender: &[u8]) -> bool {
         .map(str::trim)
         .filter(|pattern| !pattern.is_empty())
         .any(|pattern| wildcard_match(pattern.to_ascii_lowercase().as_bytes(), &sender))
-}
-
-/// `bob@corp.example` for `bob+tag@corp.example`.
-fn without_extension(address: &Username) -> Option<Username> {
-    let (local, domain) = address.split_domain();
-    let (user, _) = local.split_once('+').filter(|(user, _)| !user.is_empty())?;
-    let plain = match domain {
-        Some(domain) => format!("{user}@{domain}"),
-        None => user.to_owned(),
-    };
-    Username::parse(plain.as_bytes()).ok()
 }
 
 /// Whether a "no" of this kind is none for ever.

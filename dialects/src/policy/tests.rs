@@ -55,7 +55,7 @@ fn talk(policy: &Arc<Policy>, input: &str) -> String {
             }
             step @ Step::Ask(..) => panic!("{step:?}"),
         };
-        if then != Then::GoOn {
+        if !matches!(then, Then::Again | Then::GoOn) {
             break format!("[{then:?}]");
         }
     };

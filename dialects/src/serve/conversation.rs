@@ -102,6 +102,8 @@ pub(super) struct Conversation<S> {
     asked: JoinSet<Answered>,
     /// Why no more is taken: it ends when all is sent that was written.
     closing: Option<End>,
+    /// The session has a question, although nothing has arrived.
+    again: bool,
     /// Requests wait because too many answers were due.
     held_up: bool,
     /// The client has said that nothing more will come.
@@ -135,6 +137,7 @@ impl<S: Stream> Conversation<S> {
             input: Input::default(),
             asked: JoinSet::new(),
             closing: None,
+            again: false,
             held_up: false,
             finished: false,
             stopping: false,
@@ -170,7 +173,8 @@ impl<S: Stream> Conversation<S> {
         context: &mut Context<'_>,
         asked_to_stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<Result<Event, End>> {
-        match self.flow.poll_send(context)? {
+        let sending = self.flow.poll_send(context)?;
+        match sending {
             Poll::Ready(()) => self.stuck = None,
             Poll::Pending if self.stuck.is_none() => {
                 self.stuck = Some(Instant::now());
@@ -178,7 +182,8 @@ impl<S: Stream> Conversation<S> {
             }
             Poll::Pending => {}
         }
-        if self.flow.unsent() == 0
+        // Standard output still holds what was written until it is flushed.
+        if sending.is_ready()
             && self.asked.is_empty()
             && let Some(end) = self.nothing_left()
         {
@@ -258,14 +263,14 @@ impl<S: Stream> Conversation<S> {
 
     /// Takes the requests that are there, as far as their turn has come.
     async fn take_requests(&mut self) -> Result<(), End> {
-        while self.takes() && !self.input.is_empty() {
+        while self.takes() && (std::mem::take(&mut self.again) || !self.input.is_empty()) {
             match self.session.next(self.input.bytes(), self.flow.output()) {
                 Step::More => break,
                 Step::Ask(ticket, question) => self.ask(ticket, question).await?,
                 Step::Close(why) => self.closing = Some(End::Broken(why)),
             }
         }
-        self.held_up = !self.takes() && !self.input.is_empty();
+        self.held_up = !self.takes() && (self.again || !self.input.is_empty());
         let used = self.input.wipe_used();
         if self.input.is_empty() || !self.asked.is_empty() {
             self.half = None;
@@ -296,6 +301,10 @@ impl<S: Stream> Conversation<S> {
                     let answer = timeout(patience, gateway.authenticate(request)).await;
                     Answer::Verdict(answer.unwrap_or_else(|_| Err(too_late(patience))))
                 }
+                Question::Change(change) => {
+                    let answer = timeout(patience, gateway.change(change)).await;
+                    Answer::Changed(answer.unwrap_or_else(|_| Err(too_late(patience))))
+                }
                 Question::Search(search) => {
                     let answer = timeout(patience, gateway.search(search)).await;
                     Answer::Found(answer.unwrap_or_else(|_| Err(too_late(patience))))
@@ -317,6 +326,7 @@ impl<S: Stream> Conversation<S> {
     fn sign(&self, question: &mut Question) {
         let origin = match question {
             Question::Authenticate(request) => &mut request.origin,
+            Question::Change(change) => &mut change.origin,
             Question::Search(search) => &mut search.origin,
             Question::Forget(_) => return,
         };
@@ -327,10 +337,18 @@ impl<S: Stream> Conversation<S> {
     }
 
     fn answer(&mut self, (ticket, question, answer): Answered) -> Result<(), End> {
-        if let (Question::Authenticate(request), Answer::Verdict(verdict)) = (&question, &answer) {
-            log::answered(request, verdict);
+        match (&question, &answer) {
+            (Question::Authenticate(request), Answer::Verdict(verdict)) => {
+                log::answered(request, verdict);
+            }
+            (Question::Change(change), Answer::Changed(outcome)) => log::changed(change, outcome),
+            _ => {}
         }
         match self.session.answered(ticket, answer, self.flow.output()) {
+            Then::Again => {
+                self.again = true;
+                Ok(())
+            }
             Then::GoOn => Ok(()),
             Then::Close => {
                 self.closing = Some(End::Done);
@@ -376,24 +394,22 @@ impl<S: Stream> Conversation<S> {
         }
     }
 
-    /// Takes leave as the end demands.
+    /// Takes leave as the end demands. To let go of a stream closes it.
     async fn part(&mut self, end: &End) {
         match end {
             End::BrokenOff => self.flow.stream().break_off(),
-            End::Io(_) | End::Deaf | End::Closed => {}
-            _ => {
+            End::Broken(_) => {
                 let flow = &mut self.flow;
                 // A connection that is closed with bytes unread is reset, and
                 // the last words might be lost with it.
-                let read_on = matches!(end, End::Broken(_));
                 let _ = timeout(LAST_WORDS, async {
                     poll_fn(|context| flow.poll_close(context)).await?;
-                    while read_on && poll_fn(|context| flow.poll_read(context, |_| ())).await? > 0 {
-                    }
+                    while poll_fn(|context| flow.poll_read(context, |_| ())).await? > 0 {}
                     io::Result::Ok(())
                 })
                 .await;
             }
+            _ => {}
         }
     }
 }

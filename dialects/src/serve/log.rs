@@ -1,6 +1,6 @@
 //! One line for each login, like those of DPOP and DSMTP.
 
-use dmail_core::{AuthRequest, Purpose, Unavailable, Verdict};
+use dmail_core::{Action, AuthRequest, Change, Outcome, Purpose, Unavailable, Verdict};
 
 /// Logs what came of a question.
 pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
@@ -14,6 +14,7 @@ pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailab
                 dialect = origin.dialect,
                 ?user,
                 client = origin.client.map(tracing::field::display),
+                by = shown(request),
                 "login"
             );
         }
@@ -43,6 +44,26 @@ pub(super) fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailab
     }
 }
 
+/// Logs what came of a change.
+pub(super) fn changed(change: &Change, outcome: &Result<Outcome, Unavailable>) {
+    let (user, dialect) = (&change.user, change.origin.dialect);
+    let what = match change.action {
+        Action::Delete => "del",
+        Action::Set { .. } => "set",
+    };
+    match outcome {
+        Ok(Outcome::Done(_)) => tracing::info!(dialect, ?user, what, "changed"),
+        Ok(Outcome::Refused(why)) => {
+            let reason = why.kind.id();
+            tracing::warn!(dialect, ?user, what, reason, text = ?why.text, "change refused");
+        }
+        Err(error) => {
+            let reason = error.kind.id();
+            tracing::warn!(dialect, ?user, what, reason, text = ?error.detail, "change not made");
+        }
+    }
+}
+
 fn refused(request: &AuthRequest, reason: &str, text: &str) {
     let (user, origin) = (&request.user, request.origin);
     tracing::info!(
@@ -50,8 +71,18 @@ fn refused(request: &AuthRequest, reason: &str, text: &str) {
         dialect = origin.dialect,
         ?user,
         client = origin.client.map(tracing::field::display),
+        by = shown(request),
         reason,
         ?text,
         "login refused"
     );
+}
+
+/// What was shown instead of the password, if it was.
+fn shown(request: &AuthRequest) -> Option<&'static str> {
+    match &request.purpose {
+        Purpose::Prove(proof) => Some(proof.name()),
+        Purpose::Salt(question) => Some(question.hash.name()),
+        Purpose::Check(_) | Purpose::Lookup => None,
+    }
 }

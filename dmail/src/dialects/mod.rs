@@ -5,6 +5,7 @@
 //!        SIGHUP: lines that are gone are closed, new ones are opened
 //! ```
 
+mod http;
 mod servant;
 
 use std::sync::Arc;
@@ -43,13 +44,13 @@ impl Sockets {
         settings: &Settings,
         live: &Arc<Live>,
         shutdown: &Shutdown,
-    ) -> Dialects {
+    ) -> Result<Dialects, Failure> {
         let (shared, shutdown) = (Shared::new(settings, live), shutdown.clone());
         let mut dialects = Dialects { shared, shutdown, served: Vec::new() };
         for (line, listener) in self.0 {
-            dialects.add(line, listener, settings);
+            dialects.add(line, listener, settings)?;
         }
-        dialects
+        Ok(dialects)
     }
 }
 
@@ -126,9 +127,10 @@ impl Dialects {
             if self.served.iter().any(|served| served.line.is_same_as(line)) {
                 continue;
             }
-            match Listener::open(line.name(), &line.on) {
-                Ok(listener) => self.add(line.clone(), listener, settings),
-                Err(problem) => tracing::error!(%problem, "a new dialect is not served"),
+            let opened = Listener::open(line.name(), &line.on)
+                .and_then(|listener| self.add(line.clone(), listener, settings));
+            if let Err(problem) = opened {
+                tracing::error!(%problem, "a new dialect is not served");
             }
         }
     }
@@ -143,11 +145,17 @@ impl Dialects {
         self.served.iter().for_each(|served| listen::remove_file(&served.line.on));
     }
 
-    fn add(&mut self, line: DialectLine, listener: Listener, settings: &Settings) {
+    fn add(
+        &mut self,
+        line: DialectLine,
+        listener: Listener,
+        settings: &Settings,
+    ) -> Result<(), Failure> {
+        let servant = Servant::new(&line, settings, &self.shared)?;
         listener.note(line.name());
         let stop = self.shutdown.part();
-        let servant = Servant::new(&line, settings, &self.shared);
         let listening = tokio::spawn(servant.serve(listener, stop.clone()));
         self.served.push(Served { line, stop, listening });
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The table of dialects: whoever serves the one of a line.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dmail_authent::line::Quoting;
@@ -20,7 +20,8 @@ use dmail_dialects::tcp_table::TcpTableSession;
 use dmail_dialects::{Session, UnixAccount, serve};
 use dmail_net::{Limits, Shutdown};
 
-use super::Shared;
+use super::{Shared, http};
+use crate::failure::Failure;
 use crate::listen::Listener;
 
 /// How long a connection of our own protocol may be silent in its first
@@ -38,11 +39,21 @@ pub(super) enum Servant {
     Sessions(Arc<serve::Server>),
     /// Our own protocol.
     Tcpauth(Arc<dmail_tcpauth::Server>),
+    /// One of those over HTTP.
+    Http(http::Servant),
 }
 
 impl Servant {
     /// Serves `line`, with what all lines share.
-    pub(super) fn new(line: &DialectLine, settings: &Settings, shared: &Shared) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If a file that the line names cannot be used.
+    pub(super) fn new(
+        line: &DialectLine,
+        settings: &Settings,
+        shared: &Shared,
+    ) -> Result<Self, Failure> {
         let gateway = Arc::clone(&shared.live) as Arc<dyn Authenticator>;
         // One client is a mail server with many processes.
         let connections = settings.dialects.max_connections;
@@ -100,8 +111,15 @@ impl Servant {
                 let (tables, map) = (tables(settings, transport.as_ref()), *map);
                 sessions(move || TcpTableSession::new(Arc::clone(&tables), map))
             }
-            Dialect::Tcpauth => {
-                return Self::Tcpauth(dmail_tcpauth::Server::new(tcpauth(limits, allow), gateway));
+            Dialect::Tcpauth { changes } => {
+                let config = tcpauth(limits, allow, *changes);
+                let server = dmail_tcpauth::Server::new(config, Arc::clone(&gateway));
+                let told: Weak<dmail_tcpauth::Server> = Arc::downgrade(&server);
+                gateway.watch(told);
+                return Ok(Self::Tcpauth(server));
+            }
+            Dialect::AuthHttp(_) | Dialect::AuthPolicy(_) | Dialect::Http(_) => {
+                return http::Servant::new(line, limits, allow, &shared.live).map(Self::Http);
             }
         };
         let manners = Manners {
@@ -110,12 +128,13 @@ impl Servant {
             outstanding: OUTSTANDING,
             ..Manners::new(line.name())
         };
-        Self::Sessions(serve::Server::new(manners, limits, allow, gateway, new_session))
+        Ok(Self::Sessions(serve::Server::new(manners, limits, allow, gateway, new_session)))
     }
 
     /// Serves until it is asked to stop. The sessions go on after that.
     pub(super) async fn serve(self, listener: Listener, shutdown: Shutdown) {
         match (self, listener) {
+            (Self::Http(servant), listener) => servant.serve(listener, shutdown).await,
             (Self::Sessions(server), Listener::Tcp(listener)) => {
                 server.serve_tcp(listener, shutdown).await;
             }
@@ -162,11 +181,12 @@ fn tables(settings: &Settings, transport: Option<&String>) -> Arc<Tables> {
     Arc::new(Tables { domains, transport: transport.cloned() })
 }
 
-/// Nobody may change anything here: accounts are managed elsewhere.
-fn tcpauth(limits: Limits, allow: ByAddress) -> dmail_tcpauth::Config {
+/// Our own protocol. Nobody proves a secret here: who may ask may change, if
+/// anybody may.
+fn tcpauth(limits: Limits, allow: ByAddress, changes: bool) -> dmail_tcpauth::Config {
     dmail_tcpauth::Config {
         allow,
-        changes: Arc::new(|_| false),
+        changes: Arc::new(move |_| changes),
         limits,
         idle: TCPAUTH_IDLE,
         outstanding: OUTSTANDING,

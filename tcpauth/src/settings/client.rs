@@ -225,6 +225,9 @@ fn build_tls(secrecy: &SecrecySettings, given: &mut Given<'_>) -> Option<TlsConf
     if !given.are_sound(&["tls_ca", "tls_certificate", "tls_key"]) {
         return None;
     }
+    if let Some((_, key)) = own {
+        given.guard_key("tls_key", key, super::mode_and_owner(key));
+    }
     match tls::client(secrecy.ca.as_deref(), own) {
         Ok(config) => Some(TlsConfig { config, name: secrecy.name.clone() }),
         Err(error) => {

@@ -7,6 +7,7 @@ mod tls;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use client::{TCPAUTH_INI, check_client, load_client};
 pub use daemon::{
@@ -24,9 +25,23 @@ macro_rules! introduction {
 }
 use introduction;
 
+/// TLS for a server of ours that asks its clients for no certificate.
+///
+/// # Errors
+///
+/// Names the file that cannot be used.
+pub fn server_tls(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+    tls::server(certificate, key, None, false)
+}
+
 /// The permission bits of a file.
 fn mode(file: &Path) -> Option<u32> {
     std::fs::metadata(file).ok().map(|found| found.mode())
+}
+
+/// The permission bits of a file, and the number of its owner.
+fn mode_and_owner(file: &Path) -> Option<(u32, u32)> {
+    std::fs::metadata(file).ok().map(|found| (found.mode(), found.uid()))
 }
 
 #[cfg(test)]

@@ -142,6 +142,25 @@ fn a_secret_that_others_may_read_is_warned_of() {
 }
 
 #[test]
+fn a_private_key_that_others_may_read_is_warned_of() {
+    let folder = Folder::new();
+    let tls = "tls_certificate good.pem\ntls_key good.key\n";
+    let client =
+        folder.write("tcpauth.ini", &format!("server a:1\ntls true\ntls_ca good.pem\n{tls}"));
+    let daemon =
+        folder.write("tcpauthsvr.conf", &format!("listen 127.0.0.1:0\nsource nwauth\n{tls}"));
+    let key = folder.0.path().join("good.key");
+    let warning =
+        format!("everybody on this machine may read the private key in {}", key.display());
+    for (mode, expected) in [(0o600, ""), (0o644, &*warning)] {
+        std::fs::set_permissions(&key, Permissions::from_mode(mode)).expect("our own");
+        for said in [said(&check_client(&client)), said(&load_daemon(&daemon).diagnostics)] {
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{said}");
+        }
+    }
+}
+
+#[test]
 fn the_documentation_is_the_manual() {
     for vocabulary in [&TCPAUTH_INI, &TCPAUTHSVR_CONF] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");

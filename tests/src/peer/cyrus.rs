@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use crate::dialect::Place;
 use crate::program::{Said, run};
-use crate::wire::Place;
 
 /// Asks with `testsaslauthd`, the tool of `saslauthd` itself.
 #[must_use]
@@ -43,9 +43,9 @@ pub fn request(fields: &[&[u8]]) -> Vec<u8> {
 ///
 /// If nobody listens there.
 pub fn ask(socket: &Path, fields: &[&[u8]]) -> io::Result<String> {
-    let mut wire = Place::from(socket).try_connect()?;
-    wire.try_send(request(fields))?;
-    Ok(answer(&wire.rest()))
+    let mut connection = Place::Unix(socket.to_owned()).try_connect()?;
+    connection.try_send(&request(fields))?;
+    Ok(answer(&connection.rest()))
 }
 
 /// The text of a reply.

@@ -4,12 +4,18 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+pub mod auth_client;
+pub mod authdaemond;
 pub mod courier;
 pub mod curl;
 pub mod cyrus;
 pub mod dovecot;
+pub mod dovecot_auth;
+pub mod dovecot_policy;
 pub mod exim;
+pub mod fd3;
 pub mod mariadb;
+pub mod nginx;
 pub mod postfix;
 pub mod python;
 pub mod slapd;

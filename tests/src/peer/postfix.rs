@@ -32,7 +32,7 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
-virtual unix - n n - - virtual
+smtp unix - - n - - smtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 ";
@@ -130,6 +130,12 @@ impl Postfix {
     #[must_use]
     pub fn smtp(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The folder of its settings, in place of `/etc/postfix`.
+    #[must_use]
+    pub fn settings(&self) -> PathBuf {
+        self.path("etc")
     }
 
     /// The folder for the sockets of servers that it asks.

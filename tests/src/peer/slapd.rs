@@ -10,8 +10,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpStream;
-use std::path::Path;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::free_port;
 use crate::authority::Certificate;
+use crate::machine;
 use crate::process::Process;
 use crate::program;
 use crate::wait;
@@ -31,6 +32,9 @@ pub const WRITER: (&str, &str) = ("cn=dmail,ou=services,dc=corp,dc=example", "wr
 
 /// Who may read all but hashes, and its password.
 pub const READER: (&str, &str) = ("cn=reader,ou=services,dc=corp,dc=example", "readersecret");
+
+/// Where slapd looks for the settings of Cyrus SASL, and nowhere else.
+const SASL_FOLDER: &str = "/etc/ldap/sasl2";
 
 /// What a directory is to have.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +50,10 @@ pub struct LdapOptions {
     /// The server's certificate; then it takes StartTLS and `ldaps://`.
     pub certificate: Option<Certificate>,
     /// The authority whose client certificates are asked for, and needed.
-    pub client_authority: Option<std::path::PathBuf>,
+    pub client_authority: Option<PathBuf>,
+    /// The folder with Cyrus SASL's `slapd.conf`, for entries whose password
+    /// is `{SASL}name`. This takes root.
+    pub sasl: Option<PathBuf>,
 }
 
 /// A slapd. It is killed when dropped.
@@ -57,6 +64,7 @@ pub struct Slapd {
     port: u16,
     tls_port: u16,
     has_tls: bool,
+    sasl: Option<PathBuf>,
 }
 
 impl Slapd {
@@ -84,7 +92,8 @@ impl Slapd {
         let _ = program::run(add, "").success();
         let (port, tls_port) = (free_port(), free_port());
         let has_tls = options.certificate.is_some();
-        let mut slapd = Self { process: None, folder, port, tls_port, has_tls };
+        let sasl = options.sasl.clone();
+        let mut slapd = Self { process: None, folder, port, tls_port, has_tls, sasl };
         slapd.restart();
         slapd
     }
@@ -99,8 +108,16 @@ impl Slapd {
         let mut urls = format!("ldap://127.0.0.1:{} {}", self.port, self.socket_url());
         if self.has_tls {
             write!(urls, " ldaps://127.0.0.1:{}", self.tls_port).expect("a String");
+            if has_ipv6() {
+                write!(urls, " ldap://[::1]:{} ldaps://[::1]:{}", self.port, self.tls_port)
+                    .expect("a String");
+            }
         }
-        let mut command = Command::new("/usr/sbin/slapd");
+        let program = "/usr/sbin/slapd";
+        let mut command = match &self.sasl {
+            Some(sasl) => machine::with_folder_at(sasl, SASL_FOLDER, program),
+            None => Command::new(program),
+        };
         command.arg("-f").arg(home.join("slapd.conf")).args(["-h", &urls, "-d", "0"]);
         let mut process = Process::start(command, home);
         let port = self.port;
@@ -181,6 +198,13 @@ impl Slapd {
 #[must_use]
 pub fn dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{SUFFIX}")
+}
+
+/// Whether this machine has the loopback address of IPv6. A directory with TLS
+/// is then there, too.
+#[must_use]
+pub fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
 }
 
 fn configuration(home: &Path, options: &LdapOptions) -> String {

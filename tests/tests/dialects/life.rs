@@ -94,8 +94,9 @@ fn what_was_asked_is_answered_before_a_stop() {
     let mut idle = Dialect::DovecotAuth.connect(&place);
     let mut once = unix(&site, Dialect::Saslauthd).connect();
     connection.send_login(1, "slow", "x", "service=imap");
-    once.send(&Dialect::Saslauthd.request("slow", "x"));
-    let asked = || site.requests().iter().filter(|line| line.contains("slow")).count() == 2;
+    once.send(&Dialect::Saslauthd.request("slow", "y"));
+    let asked =
+        || site.requests().iter().filter(|line| line.starts_with("check slow")).count() == 2;
     wait::until("the module is asked", asked);
     let started = Instant::now();
     server.ask_to_stop();

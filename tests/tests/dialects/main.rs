@@ -82,7 +82,7 @@ fn each_login_is_one_line_of_the_log_that_names_the_dialect_and_no_password() {
         let said = |words: &[&str]| {
             lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
         };
-        assert_eq!(said(&[": login service=", "user=\"bob\""]), 1, "{dialect:?}: {lines:?}");
+        assert_eq!(said(&[": login service=imap", "user=\"bob\""]), 1, "{dialect:?}: {lines:?}");
         let refused = [": login refused ", "user=\"bob\"", "reason=\"not-verified\""];
         assert_eq!(said(&refused), 1, "{dialect:?}: {lines:?}");
         let refused = [": login refused ", "user=\"dead\"", "reason=\"source-down\""];
@@ -134,15 +134,22 @@ fn another_gateway_asks_this_one_and_tells_where_its_client_is() {
         .user("bob", "s3cret")
         .set(&unix_line(Dialect::Tcpauth));
     let server = site.serve();
+    // What it is told is the account as this one has mapped it.
+    let mail = site.home().join("mail").display().to_string();
     let asking = Site::new("authent_method tcpauth\nauthent_ini tcpauth.ini\n");
+    let asking = asking.set(&format!("drop_root {mail}"));
     let socket = site.home().join("tcpauth.sock");
     let ini = format!("server unix:{}\nversion 2\n", socket.display());
     fs::write(asking.home().join("tcpauth.ini"), ini).expect("room");
     let check = |password: &str| {
         let from = ["bob", "--ip", "192.0.2.77", "--service", "imap"];
-        asking.dmail(&["authent", "check"], &from, &format!("{password}\n")).text()
+        {
+            let said = asking.dmail(&["authent", "check"], &from, &format!("{password}\n"));
+            format!("{}{}", said.text(), said.err)
+        }
     };
-    assert!(check("s3cret").starts_with("+OK bob"));
+    let said = check("s3cret");
+    assert!(said.starts_with("+OK bob"), "{said}");
     assert!(check("wrong").starts_with("-ERR"));
     let listed = site.dmail(&["throttle", "list"], &[], "").success().text();
     assert!(listed.contains("192.0.2.77"), "{listed}");

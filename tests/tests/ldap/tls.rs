@@ -2,7 +2,7 @@
 
 use dmail_core::UnavailableKind;
 use dmail_tests::authority::{Authority, Certificate};
-use dmail_tests::peer::slapd::{LdapOptions, Slapd};
+use dmail_tests::peer::slapd::{LdapOptions, Slapd, has_ipv6};
 
 use crate::kit::{self, BY_DN, BY_UID, Came};
 
@@ -44,6 +44,42 @@ async fn a_certificate_of_our_authority_is_trusted_and_no_other() {
             assert_eq!(source.check("user0", "secret0").await, DEAD, "{url} the system's");
             let source = kit::reader(&[other_url], &with(&ours)).await;
             assert_eq!(source.check("user0", "secret0").await, DEAD, "another host's name");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_ipv6_has_certificates_like_any_other_host() {
+    if !has_ipv6() {
+        eprintln!("skipped, for this machine has no IPv6");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a directory");
+    let ours = Authority::new(folder.path(), "ours");
+    let foreign = Authority::new(folder.path(), "foreign");
+    let slapd = directory(ours.issue("server", &["::1"]), None);
+    let elsewhere =
+        directory(ours.issue("elsewhere", &["::2", "localhost", "address.invalid"]), None);
+    let at_address = |url: String| url.replace("localhost", "[::1]");
+    for mode in [BY_UID, BY_DN] {
+        for (url, other_url, starttls) in [
+            (slapd.url(), elsewhere.url(), "ldap_starttls true\n"),
+            (slapd.tls_url(), elsewhere.tls_url(), ""),
+        ] {
+            let with = |authority: &Authority| {
+                format!("{mode}{starttls}ldap_ca_file {}\n", authority.file().display())
+            };
+            let (url, other_url) = (at_address(url), at_address(other_url));
+            let source = kit::reader(std::slice::from_ref(&url), &with(&ours)).await;
+            assert_eq!(source.check("user0", "secret0").await, Came::Yes, "{url} {mode}");
+            assert_eq!(source.lookup("user1").await, Came::Yes, "{url} {mode}");
+            for (url, authority) in [(&url, &foreign), (&other_url, &ours)] {
+                let source = kit::reader(std::slice::from_ref(url), &with(authority)).await;
+                assert_eq!(source.check("user0", "secret0").await, DEAD, "{url} {mode}");
+                assert_eq!(source.lookup("user1").await, DEAD, "{url} {mode}");
+                let trouble = source.trouble("user0", "secret0").await;
+                assert!(trouble.detail.contains("certificate"), "{trouble}");
+            }
         }
     }
 }

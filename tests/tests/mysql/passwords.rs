@@ -1,6 +1,9 @@
 //! All ways in which a table may hold passwords.
 
-use dmail_core::{RejectionKind, Secret, UnavailableKind};
+use dmail_core::{
+    AuthRequest, Authenticator, Evidence, Origin, Proof, Proofs, Purpose, RejectionKind, Salt,
+    SaltQuestion, ScramHash, Secret, Service, UnavailableKind, Username, Verdict,
+};
 use dmail_schemes::Scheme;
 
 use super::{SETTINGS, check, is_accepted, is_done, open, original, rejection, set};
@@ -90,4 +93,56 @@ async fn a_weak_password_is_stored_anew_after_a_login() {
         assert!(is_accepted(&check(&base, "u2", "p2").await));
     }
     server.sql("SET GLOBAL read_only = 0");
+}
+
+/// The user of RFC 7677 section 3, as Dovecot stores him, and one whose keys
+/// `set` has made.
+#[tokio::test]
+async fn keys_in_the_table_judge_proofs() {
+    let Some(server) = original(&[]) else { return };
+    // Dovecot's salts are longer than ours.
+    server.sql("ALTER TABLE maildb.maildb MODIFY passwd CHAR(160) DEFAULT '*' NOT NULL");
+    server.sql(
+        "REPLACE maildb.maildb (username, passwd) VALUES ('user', '{SCRAM-SHA-256}4096,\
+         W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,\
+         wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU='), ('ann', '{PLAIN}pencil')",
+    );
+    let base = open(&server, &format!("{SETTINGS}\npassword_scheme scram-sha-256")).await;
+    assert_eq!(base.proofs(), Proofs::STORED);
+    let ask = async |user: &str, purpose: Purpose| {
+        let user = Username::parse(user.as_bytes()).expect("a name");
+        let origin = Origin::local(Service::Imap);
+        base.authenticate(&AuthRequest { user, purpose, origin, trace: None }).await
+    };
+    let salt = async |user: &str| {
+        let question = SaltQuestion::new(ScramHash::Sha256);
+        let _ = ask(user, Purpose::Salt(question.clone())).await.expect("an answer");
+        question.told().map(|salt| (salt.bytes.len(), salt.iterations))
+    };
+    assert!(is_done(&set(&base, "bob", "geheim", "").await));
+    assert!(is_accepted(&check(&base, "bob", "geheim").await));
+    assert_eq!(salt("bob").await, Some((Salt::BYTES, Salt::ITERATIONS)));
+    assert_eq!(salt("user").await, Some((16, 4096)));
+    assert_eq!((salt("ann").await, salt("nobody").await), (None, None));
+
+    let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+    let said = format!(
+        "n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}"
+    );
+    let shown = [
+        0x74, 0x7c, 0xdb, 0x65, 0xaa, 0x56, 0x22, 0x4e, 0x23, 0x52, 0x13, 0x7e, 0x52, 0xd7, 0xbd,
+        0xca, 0xd6, 0xa0, 0xf7, 0x38, 0xdf, 0x30, 0x78, 0x2c, 0xaa, 0x69, 0xa2, 0xcf, 0xb0, 0x27,
+        0x75, 0x54,
+    ];
+    let prove = async |user: &str, said: &str| {
+        let (hash, said) = (ScramHash::Sha256, said.as_bytes().into());
+        let proof = Proof::new(Evidence::Scram { hash, said, proof: shown.into() });
+        (ask(user, Purpose::Prove(proof.clone())).await, proof.signature().is_some())
+    };
+    let (verdict, signed) = prove("user", &said).await;
+    assert!(is_accepted(&verdict) && signed, "{verdict:?}");
+    for (user, said) in [("user", "another"), ("bob", &said), ("ann", &said), ("nobody", &said)] {
+        let (verdict, signed) = prove(user, said).await;
+        assert!(matches!(verdict, Ok(Verdict::Rejected(_))) && !signed, "{user}: {verdict:?}");
+    }
 }

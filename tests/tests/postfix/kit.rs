@@ -15,9 +15,9 @@ const PRIVATE: &str = "/var/spool/postfix/private";
 
 /// Both of them, running.
 pub(crate) struct Pair {
-    pub postfix: Postfix,
-    pub site: Site,
-    pub server: Server,
+    pub(crate) postfix: Postfix,
+    pub(crate) site: Site,
+    pub(crate) server: Server,
 }
 
 impl Pair {
@@ -35,7 +35,8 @@ impl Pair {
         let server = site.serve();
         let main_cf: Vec<_> =
             blocks.iter().map(|block| integration::lines("postfix", block)).collect();
-        postfix.start(&main_cf.concat());
+        let dsmtp = format!("[127.0.0.1]:{}", server.smtp().port());
+        postfix.start(&main_cf.concat().replace("[127.0.0.1]:2525", &dsmtp));
         Some(Self { postfix, site, server })
     }
 

@@ -3,16 +3,14 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use dmail_core::Secret;
 use dmail_core::config::Given;
 use dmail_core::config::Severity::{Error, Warning};
-use rustls::ClientConfig;
 
 use super::settings::{AttributeSettings, ChangeSettings, ServerSettings, UserSettings};
 use super::{Identity, Mode, SetMethod, Transport};
-use crate::tls;
+use crate::tls::{self, Tls};
 
 /// The mode has what it needs.
 pub(super) fn users(
@@ -218,7 +216,7 @@ fn read_password(file: &Path, given: &mut Given<'_>) -> Option<Secret> {
 }
 
 /// The certificates are there and can be used.
-pub(super) fn tls(server: &ServerSettings, given: &mut Given<'_>) -> Option<Arc<ClientConfig>> {
+pub(super) fn tls(server: &ServerSettings, given: &mut Given<'_>) -> Option<Tls> {
     if !given.are_sound(&["ldap_ca_file", "ldap_client_cert", "ldap_client_key"]) {
         return None;
     }
@@ -232,8 +230,12 @@ pub(super) fn tls(server: &ServerSettings, given: &mut Given<'_>) -> Option<Arc<
             return None;
         }
     };
+    if let Some((_, key)) = own {
+        let found = std::fs::metadata(key).ok().map(|found| (found.mode(), found.uid()));
+        given.guard_key("ldap_client_key", key, found);
+    }
     match tls::client(server.ca_file.as_deref(), own) {
-        Ok(config) => Some(Arc::new(config)),
+        Ok(tls) => Some(tls),
         Err(fault) => {
             let help = "the file holds PEM text: -----BEGIN CERTIFICATE----- …";
             given.report(Error, &[fault.setting], &fault.message, help);

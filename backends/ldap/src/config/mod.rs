@@ -11,9 +11,9 @@ use std::time::Duration;
 use dmail_core::config::{self, ConfigError, Diagnostic, Given, Loaded, Severity, Vocabulary};
 use dmail_core::{Domain, Secret};
 use dmail_schemes::SchemeError;
-use rustls::ClientConfig;
 
 use crate::template::Template;
+use crate::tls::Tls;
 use settings::{AttributeSettings, ChangeSettings, ServerSettings, UserSettings};
 
 /// The settings of `ldapauth.ini`.
@@ -78,7 +78,7 @@ pub(crate) struct Config {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) starttls: bool,
-    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) tls: Tls,
     /// Who we are when we search and change; `None` is nobody.
     pub(crate) identity: Option<Identity>,
     pub(crate) ppolicy: bool,

@@ -121,6 +121,22 @@ fn a_password_that_others_may_read_is_warned_of() {
     }
 }
 
+#[test]
+fn a_private_key_that_others_may_read_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (file, key) = (folder.path().join("ldapauth.ini"), folder.path().join("own.key"));
+    let lines = "ldap_server ldaps://localhost\nldap_base dc=x\n\
+                 ldap_client_cert own.pem\nldap_client_key own.key\n";
+    for (path, text) in [(&file, lines), (&key, "x\n")] {
+        std::fs::write(path, text).expect("written");
+    }
+    for (mode, expected) in [(0o600, false), (0o644, true)] {
+        std::fs::set_permissions(&key, Permissions::from_mode(mode)).expect("our own");
+        let said: String = check(&file).iter().map(|found| format!("{found}\n")).collect();
+        assert_eq!(said.contains("may read the private key in"), expected, "{said}");
+    }
+}
+
 /// Nothing is wrong with them but that their files are not on this machine.
 #[test]
 fn the_files_of_the_documentation_are_right() {

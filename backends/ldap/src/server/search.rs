@@ -1,16 +1,20 @@
 //! A connection that searches and changes, always as `ldap_bind_dn`.
 
 use std::collections::HashSet;
+use std::net::Ipv6Addr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::exop::Exop;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, SearchOptions};
+use ldap3::{
+    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, SearchOptions, StdStream,
+};
+use tokio::net::TcpStream;
 use tokio::time;
 
-use crate::config::{Address, Link, Scope};
+use crate::config::{Address, Link, Scope, Transport};
 use crate::entry::Entry;
 use crate::schema::Schema;
 use crate::trouble::{Trouble, TroubleKind, one_line};
@@ -44,6 +48,29 @@ impl<'a> Query<'a> {
     }
 }
 
+/// What the `ldap3` crate is given as the name of a server that has only an
+/// IPv6 address: it would look for a certificate of `[::1]`, brackets and all.
+const STAND_IN: &str = "address.invalid";
+
+async fn connect(address: &Address, link: &Link) -> Result<(LdapConnAsync, Ldap), LdapError> {
+    let settings = LdapConnSettings::new().set_conn_timeout(link.timeout);
+    let Transport::Tcp { host, port, tls } = &address.transport else {
+        return LdapConnAsync::with_settings(settings, &address.url).await;
+    };
+    let starttls = link.starttls && !tls;
+    let settings = settings.set_starttls(starttls);
+    let Some(ip) = host.parse::<Ipv6Addr>().ok().filter(|_| *tls || starttls) else {
+        let settings = settings.set_config(Arc::clone(&link.tls.config));
+        return LdapConnAsync::with_settings(settings, &address.url).await;
+    };
+    let connecting = time::timeout(link.timeout, TcpStream::connect((ip, *port)));
+    let stream = connecting.await??.into_std()?;
+    let settings =
+        settings.set_config(link.tls.only_for(ip)).set_std_stream(StdStream::Tcp(stream));
+    let scheme = if *tls { "ldaps" } else { "ldap" };
+    LdapConnAsync::with_settings(settings, &format!("{scheme}://{STAND_IN}:{port}")).await
+}
+
 /// A connection of the `ldap3` crate, which one question uses at a time.
 pub(crate) struct Searcher {
     ldap: Ldap,
@@ -54,13 +81,8 @@ pub(crate) struct Searcher {
 impl Searcher {
     /// Connects and says who we are.
     pub(crate) async fn open(address: &Address, link: &Link) -> Result<Self, Trouble> {
-        let settings = LdapConnSettings::new()
-            .set_conn_timeout(link.timeout)
-            .set_starttls(link.starttls && address.url.to_ascii_lowercase().starts_with("ldap:"))
-            .set_config(Arc::clone(&link.tls));
-        let (connection, ldap) = LdapConnAsync::with_settings(settings, &address.url)
-            .await
-            .map_err(|error| lost("cannot connect", &error))?;
+        let (connection, ldap) =
+            connect(address, link).await.map_err(|error| lost("cannot connect", &error))?;
         let url = address.url.clone();
         tokio::spawn(async move {
             if let Err(error) = connection.drive().await {

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Searching and changing are the `ldap3` crate's. It gives each connection a
-//! task of its own, which every operation has to be handed to and back from.
+//! task of its own, which every operation has to be handed to and back from,
+//! and it takes messages of any length; an answer to a bind has a limit here.
 //! A bind is two messages, and it is what every login waits for: here it is
 //! written and read by the task that asks. And a connection of this kind
 //! cannot search, whoever it was bound as.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
@@ -38,7 +39,7 @@ impl Stream {
     pub(super) async fn into_tls(self, host: &str, link: &Link) -> io::Result<Self> {
         let Self::Tcp(tcp) = self else { return Err(io::Error::other("TLS needs TCP")) };
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let connector = TlsConnector::from(link.tls.clone());
+        let connector = TlsConnector::from(Arc::clone(&link.tls.config));
         Ok(Self::Tls(Box::new(connector.connect(name, tcp).await?)))
     }
 }

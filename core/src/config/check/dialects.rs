@@ -29,7 +29,20 @@ pub(in super::super) fn dialects(
                 let message = format!("`{}` has the same port, {port}", port.setting);
                 given.report_at(Error, place, &message, "give one of them another port");
             }
-            if !listen.is_loopback() && sends_passwords(&line.dialect) {
+            if matches!(&line.dialect, Dialect::Http(words) if words.secret_file.is_none()) {
+                given.report_at(
+                    Error,
+                    place,
+                    "every program that reaches this address could try passwords and list users",
+                    "add secret_file=FILE, or listen on unix:FILE",
+                );
+            }
+            if line.dialect == (Dialect::Tcpauth { changes: true }) {
+                let message = "over TCP nobody can prove who may change accounts";
+                given.report_at(Error, place, message, "use unix:FILE, or `dmail tcpauthsvr`");
+            }
+            let has_tls = line.dialect.http().is_some_and(|words| words.tls.is_some());
+            if !listen.is_loopback() && !has_tls && sends_passwords(&line.dialect) {
                 given.report_at(
                     Warning,
                     place,
@@ -44,11 +57,16 @@ pub(in super::super) fn dialects(
 /// Whether clients send passwords in clear text.
 fn sends_passwords(dialect: &Dialect) -> bool {
     match dialect {
-        Dialect::Authdaemon(_) | Dialect::Saslauthd | Dialect::Tcpauth => true,
+        Dialect::AuthHttp(_)
+        | Dialect::Authdaemon(_)
+        | Dialect::Http(_)
+        | Dialect::Saslauthd
+        | Dialect::Tcpauth { .. } => true,
         Dialect::DovecotAuth { mechanisms, .. } => {
             mechanisms.iter().any(|mechanism| mechanism.tells_password())
         }
-        Dialect::DovecotUserdb { .. }
+        Dialect::AuthPolicy(_)
+        | Dialect::DovecotUserdb { .. }
         | Dialect::Policy
         | Dialect::Socketmap { .. }
         | Dialect::TcpTable { .. } => false,

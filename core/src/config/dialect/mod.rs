@@ -9,6 +9,7 @@
 //! To add a dialect: a variant of [`Dialect`] with what it must be told, a row
 //! of [`DIALECTS`], and whoever serves the variant.
 
+mod http;
 mod options;
 mod table;
 
@@ -20,11 +21,8 @@ use crate::Service;
 use crate::pattern::AddressList;
 use options::Options;
 
+pub use http::{AuthHttpWords, HttpWords, TlsFiles};
 pub use table::{AccountWords, DIALECTS, Dialect, DialectRow, OptionRow, Tempfail, dialect_manual};
-
-/// How long an answer may take without `timeout=`. Postfix waits for 10
-/// seconds, and takes silence as the end of the connection.
-const USUAL_PATIENCE: Duration = Duration::from_secs(9);
 
 /// One dialect, and where it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,11 +77,13 @@ fn read(value: &Value<'_>) -> Result<DialectLine, Fault> {
     };
     let (on, others) = socket("dialect", value, rest)?;
     let mut options = Options::of(row, &on, value.place, &others)?;
+    let dialect = (row.read)(&mut options)?;
+    let usual_patience = dialect.usual_patience();
     let line = DialectLine {
-        dialect: (row.read)(&mut options)?,
+        dialect,
         allow: options.take("allow", &addresses())?,
         service: options.take("service", &word(&SERVICES))?,
-        timeout: options.take("timeout", &seconds(1..=600))?.unwrap_or(USUAL_PATIENCE),
+        timeout: options.take("timeout", &seconds(1..=600))?.unwrap_or(usual_patience),
         on,
     };
     if line.allow.is_none() && !line.on.is_local() {

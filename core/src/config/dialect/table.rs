@@ -1,10 +1,12 @@
 //! The dialects: what each is called, who speaks it, and what it must be told.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::super::suggest;
-use super::super::value::{Fault, Kind, number, path, text, word};
-use super::Options;
+use super::super::value::{Fault, Kind, boolean, number, path, text, word};
+use super::http::{self, AuthHttpWords, HttpWords};
+use super::options::Options;
 use crate::sasl::Mechanism;
 
 /// Longest value of an option that is any text, in bytes.
@@ -13,6 +15,10 @@ const MAX_TEXT: usize = 1_024;
 /// A dialect, with its own options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialect {
+    /// nginx's `auth_http`.
+    AuthHttp(AuthHttpWords),
+    /// Dovecot's auth policy.
+    AuthPolicy(HttpWords),
     /// Courier's authdaemon.
     Authdaemon(AccountWords),
     /// Logins as Dovecot's auth service answers them.
@@ -36,6 +42,8 @@ pub enum Dialect {
         /// Whether logins are taken up here, too.
         master: bool,
     },
+    /// The JSON API.
+    Http(HttpWords),
     /// Postfix' policy delegation.
     Policy,
     /// saslauthd's socket.
@@ -53,23 +61,48 @@ pub enum Dialect {
         transport: Option<String>,
     },
     /// Our own protocol, for programs on this machine.
-    Tcpauth,
+    Tcpauth {
+        /// Whether they may change accounts.
+        changes: bool,
+    },
 }
 
 impl Dialect {
+    /// How long an answer may take without `timeout=`. Postfix waits for 10
+    /// seconds, and takes silence as the end of the connection.
+    pub(super) fn usual_patience(&self) -> Duration {
+        match self {
+            Self::AuthHttp(_) | Self::AuthPolicy(_) | Self::Http(_) => http::PATIENCE,
+            _ => Duration::from_secs(9),
+        }
+    }
+
+    /// What it is told over HTTP, if it is spoken there.
+    #[must_use]
+    pub fn http(&self) -> Option<&HttpWords> {
+        match self {
+            Self::AuthHttp(words) => Some(&words.http),
+            Self::AuthPolicy(words) | Self::Http(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// The name in dmail.conf and in the log.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::AuthHttp(_) => "auth-http",
+            Self::AuthPolicy(_) => "auth-policy",
             Self::Authdaemon(_) => "authdaemon",
             Self::DovecotAuth { .. } => "dovecot-auth",
+            Self::Http(_) => "http",
             Self::DovecotUserdb { master: true, .. } => "dovecot-master",
             Self::DovecotUserdb { master: false, .. } => "dovecot-userdb",
             Self::Policy => "policy",
             Self::Saslauthd => "saslauthd",
             Self::Socketmap { .. } => "socketmap",
             Self::TcpTable { .. } => "tcp-table",
-            Self::Tcpauth => "tcpauth",
+            Self::Tcpauth { .. } => "tcpauth",
         }
     }
 }
@@ -140,6 +173,8 @@ pub(super) const UNIX_OPTIONS: &[&OptionRow] = &[&MODE, &OWNER, &GROUP];
 
 /// The dialects, by their names.
 pub const DIALECTS: &[DialectRow] = &[
+    http::AUTH_HTTP,
+    http::AUTH_POLICY,
     DialectRow {
         name: "authdaemon",
         spoken_by: "Courier (authdaemond's socket), Cyrus SASL (`authdaemond`)",
@@ -184,6 +219,7 @@ pub const DIALECTS: &[DialectRow] = &[
         options: &[&TIMEOUT],
         read: |_| Ok(Dialect::Policy),
     },
+    http::HTTP,
     DialectRow {
         name: "saslauthd",
         spoken_by: "Cyrus SASL (`pwcheck_method: saslauthd`), OpenLDAP's `{SASL}`, Exim's \
@@ -217,8 +253,11 @@ pub const DIALECTS: &[DialectRow] = &[
         name: "tcpauth",
         spoken_by: "programs of ours: `authent_method tcpauth`, and the dialects on standard input",
         example: "dialect tcpauth unix:tcpauth.sock",
-        options: &[],
-        read: |_| Ok(Dialect::Tcpauth),
+        options: &[&CHANGES],
+        read: |options| {
+            let changes = options.take("changes", &boolean())?.unwrap_or_default();
+            Ok(Dialect::Tcpauth { changes })
+        },
     },
 ];
 
@@ -250,7 +289,7 @@ const OWNER: OptionRow = OptionRow {
 };
 const GROUP: OptionRow =
     OptionRow { name: "group", value: "postfix", meaning: "The group of the file." };
-const SERVICE: OptionRow = OptionRow {
+pub(super) const SERVICE: OptionRow = OptionRow {
     name: "service",
     value: "smtp",
     meaning: "The service that a request counts for (`imap`, `pop3`, `smtp`, `web`) if it names \
@@ -269,6 +308,12 @@ const TEMPFAIL: OptionRow = OptionRow {
               wrong. `code` is that word, for Dovecot, which takes a connection that is cut for a \
               wrong password. Without it, `code` for clients that speak version 1.2 of the \
               protocol or a later one, as Dovecot since 2.3, and `close` for all others.",
+};
+const CHANGES: OptionRow = OptionRow {
+    name: "changes",
+    value: "yes",
+    meaning: "Whether whoever may ask may also set passwords, add users and remove them. Without \
+              it, nobody may.",
 };
 const MECHANISMS: OptionRow = OptionRow {
     name: "mechanisms",

@@ -37,11 +37,30 @@ fn a_line_is_read_with_all_its_options() {
     assert!(allow.includes("2001:db8::9".parse().expect("an address")));
     assert!(!allow.includes("127.0.0.1".parse().expect("an address")));
     assert_eq!(socketmap.dialect, Dialect::Socketmap { transport: Some("lmtp:[::1]".into()) });
-    assert_eq!(socketmap.timeout, USUAL_PATIENCE);
+    assert_eq!(socketmap.timeout.as_secs(), 9);
 
     let authdaemon = line("authdaemon unix:a home=/var/mail gid=8 uid=7");
     let words = AccountWords { uid: 7, gid: 8, home: "/var/mail".into() };
     assert_eq!(authdaemon.dialect, Dialect::Authdaemon(words));
+}
+
+#[test]
+fn a_line_over_http_has_a_secret_a_certificate_and_servers() {
+    let text = "auth-http 127.0.0.1:7080 imap=store.corp.example:143 mx=[::1]:25 wait=3 attempts=5 \
+                user=account secret_file=/etc/dmail/http.secret";
+    let DialectLine { dialect: Dialect::AuthHttp(words), timeout, .. } = line(text) else {
+        panic!("nginx's")
+    };
+    assert_eq!((words.wait.as_secs(), words.attempts, words.account_name), (3, 5, true));
+    assert_eq!(
+        (words.imap, words.mx),
+        ("store.corp.example:143".parse().ok(), "[::1]:25".parse().ok())
+    );
+    assert_eq!((words.pop3, words.smtp, timeout.as_secs()), (None, None, 50));
+    assert_eq!(words.http.secret_file, Some("/etc/dmail/http.secret".into()));
+    let http = line("http unix:a certificate=/a.pem key=/a.key service=imap timeout=5").dialect;
+    let tls = TlsFiles { certificate: "/a.pem".into(), key: "/a.key".into() };
+    assert_eq!(http, Dialect::Http(HttpWords { secret_file: None, tls: Some(tls) }));
 }
 
 #[test]
@@ -50,7 +69,7 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
     #[rustfmt::skip]
     let rows: &[(&str, &str, &str, &str)] = &[
         ("saslauth unix:mux", "saslauth", "there is no such dialect", "did you mean saslauthd?"),
-        ("radius 1812", "radius", "there is no such dialect", "there are authdaemon, dovecot-auth, "),
+        ("radius 1812", "radius", "there is no such dialect", "there are auth-http, auth-policy, "),
         ("saslauthd", "saslauthd", "the address is missing", ""),
         ("saslauthd unix:", "unix:", "the file is missing", ""),
         ("saslauthd mux", "mux", "neither a port nor an address with a port", ""),
@@ -72,7 +91,13 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("tcp-table 127.0.0.1:7 map=aliases", "aliases", "not one of the words", "map= needs one of quota, "),
         ("authdaemon unix:a uid=7", "authdaemon", "gid= is missing", "add gid=5000"),
         ("authdaemon unix:a uid=root gid=7 home=/", "root", "not a whole number", "uid= needs a number from 1"),
-        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has mode="),
+        ("auth-http unix:a", "auth-http", "imap= is missing", "add imap=127.0.0.1:143"),
+        ("auth-http unix:a pop3=127.0.0.1", "127.0.0.1", "the port is missing", "pop3= needs HOST:PORT"),
+        ("auth-http unix:a pop3=a/b:110", "a/b:110", "this is neither HOST nor HOST:PORT", "pop3= needs HOST:PORT"),
+        ("auth-http unix:a smtp=h:25 user=me", "me", "not one of the words", "user= needs one of login, account"),
+        ("http unix:a key=/a.key", "http", "certificate= is missing", "add certificate="),
+        ("auth-policy unix:a certificate=/a.pem", "auth-policy", "key= is missing", "add key="),
+        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has changes=, mode="),
         ("dovecot-auth unix:a mechanisms=PLAIN,SCRAM-SHA256", "SCRAM-SHA256", "there is no such mechanism", "there are SCRAM-SHA-256-PLUS, "),
         ("dovecot-auth unix:a mechanisms=LOGIN,login", "login", "the mechanism is there twice", "mechanisms= needs names of SASL"),
         ("dovecot-auth unix:a tempfail=cut", "cut", "not one of the words", "tempfail= needs one of close, code"),
@@ -108,5 +133,24 @@ fn the_manual_of_the_setting_names_every_dialect() {
     let row = super::super::DMAIL_CONF.row("dialect").expect("a setting");
     for DialectRow { name, .. } in DIALECTS {
         assert!(row.meaning.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn the_documentation_has_the_table_of_dialects() {
+    const BEGIN: &str = "<!-- dialects -->\n";
+    const END: &str = "<!-- /dialects -->\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/dialects.md");
+    let written = std::fs::read_to_string(path).expect("it is there");
+    let (before, rest) = written.split_once(BEGIN).expect("the table begins");
+    let (_, after) = rest.split_once(END).expect("the table ends");
+    for DialectRow { name, .. } in DIALECTS {
+        assert!(after.contains(&format!("`{name}`")), "its \"try again later\": {name}");
+    }
+    let expected = format!("{before}{BEGIN}\n{}\n{END}{after}", dialect_manual());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &expected).expect("docs/ can be written to");
+    } else {
+        assert!(written == expected, "run UPDATE_DOCS=1 cargo test to write docs/dialects.md");
     }
 }

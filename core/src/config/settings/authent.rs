@@ -19,8 +19,10 @@ crate::settings! {
         /// Who knows the users. `nwauth`: the NWAuth files. `ldap`, `mysql`:
         /// such a server. `unix_user`: this machine. `dnauth`: the file
         /// `users.dat` of DNews. `tcpauth`: a `tcpauthsvr` on another machine.
-        /// `multi`: several of these, each with rules of its own. `external`:
-        /// the module that `authent_process` starts.
+        /// `checkpassword`: a program of that interface. `dovecot`, `courier`:
+        /// the auth service of such a server. `multi`: several of these, each
+        /// with rules of its own. `external`: the module that `authent_process`
+        /// starts.
         method: AuthentMethod = one("authent_method", method()),
             default: Compulsory, example: "authent_method nwauth";
 
@@ -137,8 +139,14 @@ impl ThrottleSettings {
 /// Who knows the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthentMethod {
+    /// A checkpassword program.
+    Checkpassword,
+    /// Courier's authdaemond.
+    Courier,
     /// The file of DNews.
     Dnauth,
+    /// Dovecot's auth service.
+    Dovecot,
     /// A module: a program that speaks the line protocol.
     External,
     /// An LDAP directory.
@@ -156,13 +164,16 @@ pub enum AuthentMethod {
 }
 
 impl AuthentMethod {
-    const WORDS: [(&'static str, Self); 8] = [
+    const WORDS: [(&'static str, Self); 11] = [
         ("nwauth", Self::Nwauth),
         ("ldap", Self::Ldap),
         ("mysql", Self::Mysql),
         ("unix_user", Self::UnixUser),
         ("dnauth", Self::Dnauth),
         ("tcpauth", Self::Tcpauth),
+        ("checkpassword", Self::Checkpassword),
+        ("dovecot", Self::Dovecot),
+        ("courier", Self::Courier),
         ("multi", Self::Multi),
         ("external", Self::External),
     ];

@@ -13,8 +13,9 @@ crate::settings! {
         /// A dialect, and where it is served: `dialect NAME ADDRESS`, then
         /// options as words such as `mode=660`. The address is
         /// `unix:FILE`, whose mode is `600` unless `mode=` says otherwise, or
-        /// `address:port`. The names: `authdaemon`, `dovecot-auth`,
-        /// `dovecot-master`, `dovecot-userdb`, `policy`, `saslauthd`,
+        /// `address:port`. The names: `auth-http`, `auth-policy`,
+        /// `authdaemon`, `dovecot-auth`, `dovecot-master`, `dovecot-userdb`,
+        /// `http`, `policy`, `saslauthd`,
         /// `socketmap`, `tcp-table`, `tcpauth`.
         dialects: Vec<DialectLine> = many("dialect", dialect()),
             default: Nothing("no other server can ask"),

@@ -1,6 +1,6 @@
 //! File names.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::super::place::Place;
 use super::{Fault, Kind, Value};
@@ -10,6 +10,26 @@ use super::{Fault, Kind, Value};
 pub fn path() -> Kind<PathBuf> {
     Kind::new("the name of a file or folder, without blanks", |value| {
         resolve(value.text, value.place)
+    })
+}
+
+/// A file below a home folder: `~/…`, of which what follows is the value.
+pub fn below_home() -> Kind<PathBuf> {
+    Kind::new("a file below the home folder, written `~/` and its path", |value| {
+        let text = value.text;
+        let Some(below) = text.strip_prefix("~/") else {
+            let fault = Fault::whole(text, "does not start with `~/`");
+            return Err(fault.help("drop files elsewhere are for `drop_path` of dmail.conf"));
+        };
+        if let Some(at) = text.find(char::is_whitespace) {
+            return Err(Fault::part(at..text.len(), "a path has no blanks"));
+        }
+        let below = PathBuf::from(below);
+        let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if below.file_name().is_none() || !below.components().all(plain) || text.ends_with('/') {
+            return Err(Fault::part(2..text.len(), "not the path of a file"));
+        }
+        Ok(below)
     })
 }
 

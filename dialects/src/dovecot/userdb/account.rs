@@ -61,3 +61,20 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.push(b'=');
     put_escaped(out, value);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_be_root() {
+        let mut account = Account::named(Username::parse(b"ann").expect("a name"));
+        account.uid = Some(Uid::Number(0));
+        for (uid, expected) in [(None, ""), (Some(8), "\tuid=8")] {
+            let config = Config { pid: 7, home: None, uid, gid: None, master: None };
+            let mut out = Vec::new();
+            put(&mut out, &config, &account);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+}

@@ -56,6 +56,7 @@ fn talk_as(master: Option<Arc<Logins>>, input: &str) -> String {
                 let count = masks.len();
                 session.answered(ticket, Answer::Forgotten(count), &mut out);
             }
+            step @ Step::Ask(_, Question::Change(_)) => panic!("{step:?}"),
             Step::Ask(ticket, Question::Search(search)) => {
                 assert_eq!(search.pattern, "a*");
                 let hits = vec![Hit { user: user("ann"), info: Info::default() }];
@@ -131,5 +132,22 @@ fn no_name_leaves_the_folder_of_homes() {
         ("/home/%", "b", "/home/%"),
     ] {
         assert_eq!(home_of(template, &user(name)), PathBuf::from(expected), "{template} {name}");
+    }
+}
+
+#[test]
+fn the_owner_of_an_account_is_never_root() {
+    for (uid, own, expected) in [
+        (Some(Uid::Number(1001)), Some(8), "\tuid=1001\tgid=9"),
+        (Some(Uid::Number(0)), Some(8), "\tuid=8\tgid=9"),
+        (Some(Uid::Name("ann".into())), Some(8), "\tuid=8\tgid=9"),
+        (Some(Uid::Number(0)), None, "\tgid=9"),
+        (None, None, "\tgid=9"),
+    ] {
+        let account = Account { uid, ..Account::named(user("ann")) };
+        let config = Config { pid: 7, home: None, uid: own, gid: Some(9), master: None };
+        let mut out = Vec::new();
+        account::put(&mut out, &config, &account);
+        assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 }

@@ -1,0 +1,113 @@
+//! Passwords that are shown without being told, over the socket that Postfix
+//! and Dovecot ask.
+
+use std::fs;
+use std::path::PathBuf;
+
+use dmail_tests::peer::auth_client;
+use dmail_tests::site::Site;
+
+/// A site that stores SCRAM keys.
+fn site(mechanisms: &str) -> Site {
+    Site::nwauth()
+        .set("nwauth_scheme scram-sha-256")
+        .set(&format!("dialect dovecot-auth unix:auth.sock tempfail=code mechanisms={mechanisms}"))
+        .user("bob", "Geh eim")
+}
+
+fn socket(site: &Site) -> PathBuf {
+    site.home().join("auth.sock")
+}
+
+#[test]
+fn a_client_logs_in_without_telling_its_password_and_knows_whom_it_talked_to() {
+    let site = site("SCRAM-SHA-256,SCRAM-SHA-1,PLAIN");
+    let _server = site.serve();
+    let log_in = |mechanism: &str, user: &str, password: &str, words: &[&str]| {
+        let said = auth_client::log_in(&socket(&site), 2, mechanism, user, password, words);
+        let text = said.success().text();
+        text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>().join("; ")
+    };
+    let knows = "salt 12 100000; OK 1 user=bob; the server knows the password";
+    assert_eq!(log_in("SCRAM-SHA-256", "bob", "Geh eim", &["final"]), knows);
+    assert_eq!(log_in("SCRAM-SHA-256", "bob", "Geh eim", &[]), knows);
+    // The other mechanism has no keys, and nobody is not there: both look like
+    // a wrong password.
+    let wrong = "salt 12 100000; FAIL 1";
+    for (mechanism, user, password) in [
+        ("SCRAM-SHA-256", "bob", "falsch"),
+        ("SCRAM-SHA-1", "bob", "Geh eim"),
+        ("SCRAM-SHA-256", "eve", "Geh eim"),
+        ("SCRAM-SHA-256", "eve@elsewhere.example", "Geh eim"),
+    ] {
+        assert_eq!(log_in(mechanism, user, password, &["final"]), wrong, "{mechanism} {user}");
+    }
+    // Whoever tells it can get in, too.
+    assert_eq!(log_in("PLAIN", "bob", "Geh eim", &[]), "OK 1 user=bob");
+    assert_eq!(log_in("PLAIN", "bob", "geh eim", &[]), "FAIL 1");
+    let unsupported = "FAIL 1 reason=Unsupported authentication mechanism";
+    assert_eq!(log_in("SCRAM-SHA-256-PLUS", "bob", "Geh eim", &[]), unsupported);
+}
+
+#[test]
+fn a_binding_to_tls_is_offered_to_those_who_can_tell_of_it_and_must_be_true() {
+    let site = site("SCRAM-SHA-256-PLUS,SCRAM-SHA-256");
+    let _server = site.serve();
+    let log_in = |minor, words: &[&str]| {
+        let mechanism = "SCRAM-SHA-256-PLUS";
+        let said = auth_client::log_in(&socket(&site), minor, mechanism, "bob", "Geh eim", words);
+        said.success().text()
+    };
+    let plus = "offers SCRAM-SHA-256-PLUS:mutual-auth:channel-binding SCRAM-SHA-256:mutual-auth\n\
+                salt 12 100000 channel_binding=tls-exporter\n";
+    let knows = format!("{plus}OK 1 user=bob\nthe server knows the password\n");
+    assert_eq!(log_in(4, &["final", "bind=00ff1234"]), knows);
+    assert_eq!(log_in(4, &["final", "bind=00ff1234", "lie"]), format!("{plus}FAIL 1\n"));
+    assert_eq!(log_in(4, &["final"]), format!("{plus}FAIL 1\n"), "nothing to bind to");
+    let without = "offers SCRAM-SHA-256:mutual-auth\n\
+                   FAIL 1 reason=Unsupported authentication mechanism\n";
+    assert_eq!(log_in(2, &["final", "bind=00ff1234"]), without);
+}
+
+#[test]
+fn a_user_base_that_cannot_say_is_no_wrong_password_and_no_key_reaches_a_log() {
+    let site = site("SCRAM-SHA-256");
+    let server = site.serve();
+    // A record that cannot be judged.
+    let users = site.home().join("users/nwauth.add");
+    let mut text = fs::read_to_string(&users).expect("bob is there");
+    let stored = text.split(':').nth(1).expect("his keys").to_owned();
+    text.push_str("ann:{SCRAM-SHA-256}100000,brokenkey:\n");
+    fs::write(&users, &text).expect("room");
+    let log_in = |user: &str, password: &str| {
+        let socket = socket(&site);
+        let said = auth_client::log_in(&socket, 2, "SCRAM-SHA-256", user, password, &["final"]);
+        said.success().text()
+    };
+    let said = log_in("ann", "x");
+    assert!(said.ends_with("FAIL 1 code=temp_fail\n"), "{said}");
+    let said = log_in("bob", "Geh eim");
+    assert!(said.contains("OK 1 user=bob"), "{said}");
+    assert!(log_in("bob", "other").ends_with("FAIL 1\n"));
+    drop(server);
+    let log = fs::read_to_string(site.home().join("log/dmail.log")).expect("a log");
+    for part in ["login ", "login refused", "record-unusable", "by=\"SCRAM-SHA-256\""] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let keys = stored.split(',').skip(2);
+    for secret in keys.chain(["brokenkey", "Geh eim"]) {
+        assert!(!log.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn what_the_user_base_cannot_judge_is_not_offered() {
+    let site = Site::module()
+        .set("dialect dovecot-auth unix:auth.sock mechanisms=SCRAM-SHA-256,OAUTHBEARER,PLAIN");
+    let _server = site.serve();
+    let said = auth_client::log_in(&socket(&site), 4, "SCRAM-SHA-256", "bob", "x", &[]);
+    let text = said.success().text();
+    assert!(text.starts_with("offers PLAIN:plaintext\nFAIL 1 reason="), "{text}");
+    let log = fs::read_to_string(site.home().join("log/dmail.log")).expect("a log");
+    assert!(log.contains("not offered") && log.contains("OAUTHBEARER"), "{log}");
+}
