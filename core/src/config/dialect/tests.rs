@@ -26,7 +26,7 @@ fn a_line_is_read_with_all_its_options() {
     assert_eq!(dialect, Dialect::DovecotAuth { tempfail: Tempfail::Code, mechanisms });
     let scram = line("dovecot-auth unix:a mechanisms=scram-sha-256,PLAIN").dialect;
     let mechanisms = vec![Mechanism::Scram(ScramHash::Sha256), Mechanism::Plain];
-    assert_eq!(scram, Dialect::DovecotAuth { tempfail: Tempfail::Close, mechanisms });
+    assert_eq!(scram, Dialect::DovecotAuth { tempfail: Tempfail::ByVersion, mechanisms });
     let ListenOn::Unix(socket) = on else { panic!("a file") };
     assert_eq!((socket.path, socket.mode), (PathBuf::from("/run/auth"), 0o660));
     assert_eq!((allow, service, timeout.as_secs()), (None, Some(Service::Smtp), 20));
