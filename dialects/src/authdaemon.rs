@@ -18,8 +18,7 @@ use dmail_core::{
 };
 use memchr::memchr;
 
-use crate::service::service_of;
-use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount};
+use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount, service};
 
 /// Longest command line, and longest body of `AUTH`.
 const MAX_LINE: usize = 8_192;
@@ -47,7 +46,7 @@ impl AuthdaemonSession {
         match words.next() {
             Some("PRE") => {
                 let (_, service, user) = (words.next(), words.next(), words.next());
-                self.origin.service = service_of(service.unwrap_or_default().as_bytes());
+                self.origin.service = service::named(service.unwrap_or_default().as_bytes());
                 match login_name(user.unwrap_or_default().as_bytes(), Username::MAX_BYTES) {
                     Ok(user) => {
                         let request = AuthRequest::lookup(user, self.origin);
@@ -80,7 +79,7 @@ impl AuthdaemonSession {
         let mut lines = body.splitn(4, |byte| *byte == b'\n');
         let mut next = || lines.next().unwrap_or_default();
         let (service, kind, user, password) = (next(), next(), next(), next());
-        self.origin.service = service_of(service);
+        self.origin.service = service::named(service);
         if kind != b"login" {
             return self.refuse(out);
         }

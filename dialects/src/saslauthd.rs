@@ -20,8 +20,7 @@ use bytes::{Buf, BytesMut};
 use dmail_core::sasl::{self, Credentials};
 use dmail_core::{AuthRequest, Origin, Secret, Username, Verdict};
 
-use crate::service::service_of;
-use crate::{Answer, Question, Session, Step, Then, Ticket};
+use crate::{Answer, Question, Session, Step, Then, Ticket, service};
 
 /// Longest field, in bytes: what 16 bits can say.
 const MAX_FIELD: usize = 65_535;
@@ -54,7 +53,7 @@ impl Session for SaslauthdSession {
         input.advance(used);
         let origin = Origin {
             client: counted(input, 0).and_then(|(field, _)| address(&input[field])),
-            ..Origin::local(service_of(&service))
+            ..Origin::local(service::named(&service))
         };
         input.clear();
         let mut name = login;

@@ -1,25 +1,26 @@
-//! What other servers call the services that logins come through.
+//! The names that other servers give to what their users log in to.
 
 use dmail_core::Service;
 
-/// Our name for a service. Rules about services (who may use IMAP) rest on it,
-/// so every dialect asks here. What we do not know is a program like any other.
-pub(crate) fn service_of(name: &[u8]) -> Service {
-    const NAMES: [(&[u8], Service); 10] = [
-        (b"imap", Service::Imap),
-        (b"imap4", Service::Imap),
-        (b"pop", Service::Pop3),
-        (b"pop3", Service::Pop3),
-        // Courier's and Exim's word for it.
-        (b"esmtp", Service::Smtp),
-        (b"lmtp", Service::Smtp),
-        (b"smtp", Service::Smtp),
-        (b"submission", Service::Smtp),
-        (b"web", Service::Web),
-        (b"webmail", Service::Web),
+/// Our name for the service that a request calls `name`, in either case. One
+/// that is none of ours is a program that asks.
+pub(crate) fn named(name: &[u8]) -> Service {
+    const NAMES: [(&str, Service); 12] = [
+        ("esmtp", Service::Smtp), // Courier's
+        ("imap", Service::Imap),
+        ("imaps", Service::Imap),
+        ("lmtp", Service::Smtp),
+        ("pop", Service::Pop3), // Cyrus'
+        ("pop3", Service::Pop3),
+        ("pop3s", Service::Pop3),
+        ("smtp", Service::Smtp),
+        ("smtps", Service::Smtp),
+        ("submission", Service::Smtp),
+        ("web", Service::Web),
+        ("webmail", Service::Web), // Courier's
     ];
-    let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    known.map_or(Service::Line, |(_, service)| *service)
+    let found = NAMES.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+    found.map_or(Service::Line, |(_, service)| *service)
 }
 
 #[cfg(test)]
@@ -28,21 +29,18 @@ mod tests {
 
     #[test]
     fn services_are_known_by_the_names_that_servers_give_them() {
-        let rows = [
+        for (name, service) in [
             ("imap", Service::Imap),
             ("IMAP", Service::Imap),
-            ("pop", Service::Pop3),
-            ("pop3", Service::Pop3),
-            ("smtp", Service::Smtp),
             ("esmtp", Service::Smtp),
+            ("submission", Service::Smtp),
+            ("pop", Service::Pop3),
             ("webmail", Service::Web),
-            ("ldap", Service::Line),
-            // Nobody is an administrator because a client says so.
-            ("admin", Service::Line),
             ("", Service::Line),
-        ];
-        for (name, service) in rows {
-            assert_eq!(service_of(name.as_bytes()), service, "{name}");
+            ("doveadm", Service::Line),
+            ("admin", Service::Line),
+        ] {
+            assert_eq!(named(name.as_bytes()), service, "{name}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use dmail_core::Origin;
 
-use crate::service::service_of;
+use crate::service;
 
 /// Takes one parameter `name[=value]`; those that say nothing here are passed
 /// over, as the protocol demands. An address that is none (Exim sends
@@ -17,7 +17,7 @@ pub(super) fn take(origin: &mut Origin, name: &[u8], value: &[u8]) {
     match name {
         b"rip" => origin.client = address(),
         b"lip" => origin.local = address(),
-        b"service" | b"protocol" => origin.service = service_of(value),
+        b"service" | b"protocol" => origin.service = service::named(value),
         _ => {}
     }
 }
