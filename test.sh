@@ -20,6 +20,9 @@ need useradd passwd
 need slapd slapd
 need mariadbd mariadb-server
 need postmap postfix
+need testsaslauthd sasl2-bin
+need authtest courier-authdaemon
+[ -e "$(echo /usr/lib/*/sasl2/libplain.so)" ] || packages="$packages libsasl2-modules"
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"

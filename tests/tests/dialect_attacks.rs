@@ -164,7 +164,7 @@ fn attacks() -> Vec<Attack> {
         attack(TcpTable, "get a\0b\n", ""),
         attack(TcpTable, "get bob@corp.example", ""),
         attack(TcpTable, "put bob x\n", "500 only get is served\n"),
-        attack(TcpTable, "get %zz\nget %\n", "500 not%20found\n500 not%20found\n"),
+        attack(TcpTable, "get %zz\nget %\n", "500 not found\n500 not found\n"),
         // Postfix' questions about mail.
         attack(Policy, "no attribute\n\n", ""),
         attack(Policy, "\n", ""),
@@ -178,7 +178,7 @@ fn attacks() -> Vec<Attack> {
         attack(Saslauthd, b"\0\x03b\0b\0\x06s3cret\0\0\0\0".to_vec(), "\0\x02NO"),
         attack(Saslauthd, b"\0\x03bob\0\x06s3cret\0\0".to_vec(), ""),
         // Our own.
-        attack(Tcpauth, "check bob\n", "-ERR check needs a user name and a password\n"),
+        attack(Tcpauth, "check bob\n", "-ERR usage: check user password [ip]\n"),
     ];
     // A line, or a request, without an end.
     for dialect in Dialect::ALL {
