@@ -182,7 +182,12 @@ fn attacks() -> Vec<Attack> {
     ];
     // A line, or a request, without an end.
     for dialect in Dialect::ALL {
-        let replied = if dialect == Tcpauth { "-ERR line too long\n" } else { "" };
+        let replied = match dialect {
+            // Every two bytes are a length here: this is a request.
+            Saslauthd => "\0\x02NO",
+            Tcpauth => "-ERR line too long\n",
+            _ => "",
+        };
         attacks.push(attack(dialect, vec![b'x'; 1 << 20], replied));
     }
     attacks
