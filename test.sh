@@ -33,6 +33,8 @@ exim=target/peers/exim4 # as a package, it would drive Postfix out
 if [ ! -x /usr/sbin/exim4 ] && [ ! -x "$exim/usr/sbin/exim4" ]; then
     packages="$packages libgnutls-dane0 libidn12 libmariadb3 libnsl2 libperl5.36 libpq5 libspf2-2"
 fi
+need testsaslauthd sasl2-bin
+[ -e "$(echo /usr/lib/*/sasl2/libplain.so)" ] || packages="$packages libsasl2-modules"
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 if [ -n "$packages" ]; then
     echo "== installing:$packages"
