@@ -71,8 +71,8 @@ mod tests {
         let mut account = Account::named(Username::parse(b"ann").expect("a name"));
         account.uid = Some(Uid::Number(0));
         for (uid, expected) in [(None, ""), (Some(8), "\tuid=8")] {
-            let config =
-                Config { pid: 7, home: None, uid, gid: None, tells_drop_file: true, master: None };
+            let (home, gid, master) = (None, None, None);
+            let config = Config { pid: 7, home, uid, gid, tells_drop_file: true, master };
             let mut out = Vec::new();
             put(&mut out, &config, &account);
             assert_eq!(String::from_utf8_lossy(&out), expected);

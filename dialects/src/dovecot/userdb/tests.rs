@@ -145,14 +145,8 @@ fn the_owner_of_an_account_is_never_root() {
         (None, None, "\tgid=9"),
     ] {
         let account = Account { uid, ..Account::named(user("ann")) };
-        let config = Config {
-            pid: 7,
-            home: None,
-            uid: own,
-            gid: Some(9),
-            tells_drop_file: true,
-            master: None,
-        };
+        let (home, uid, gid, master) = (None, own, Some(9), None);
+        let config = Config { pid: 7, home, uid, gid, tells_drop_file: false, master };
         let mut out = Vec::new();
         account::put(&mut out, &config, &account);
         assert_eq!(String::from_utf8_lossy(&out), expected);
