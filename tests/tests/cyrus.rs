@@ -130,7 +130,7 @@ fn one_connection_after_the_other_is_served_and_none_is_left_behind() {
         assert_eq!(answer, if right { "OK" } else { "NO" }, "number {number}");
     }
     let each = start.elapsed() / CONNECTIONS;
-    println!("{CONNECTIONS} connections, one in ten with a wrong password: {each:?} each");
+    eprintln!("{CONNECTIONS} connections, one in ten with a wrong password: {each:?} each");
     wait::until("all connections are closed", || wait::open_files(server.pid()) <= open);
     server.stop();
 }
