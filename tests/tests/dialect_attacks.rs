@@ -286,6 +286,7 @@ fn who_never_reads_costs_little_memory_and_is_cut_off() {
             Dialect::ALL.into_iter().for_each(|dialect| served.assert_serves(dialect));
         }
         let (clients, grown) = (lasting.len() * CLIENTS, wait::memory(pid).saturating_sub(memory));
+        eprintln!("{clients} clients that never read: {} KB more", grown / 1024);
         // A quarter of a megabyte of answers for each, and what is about to
         // be read.
         assert!(grown < clients * 512 * 1024, "{grown} bytes more");
@@ -317,6 +318,7 @@ fn thousands_of_questions_on_one_connection_get_an_answer_each() {
         assert_eq!(line, expected);
         assert!(answered.insert(number), "{number} was answered twice");
     });
+    eprintln!("{QUESTIONS} logins on one connection: {:?}", start.elapsed());
     // Keys of a table are answered in their order.
     let is_known = |number: usize| number.is_multiple_of(3);
     let key = |number: usize| if is_known(number) { format!("u{number}") } else { "no".into() };
