@@ -77,7 +77,10 @@ impl Session for SocketmapSession {
         let Answer::Verdict(verdict) = answer else { return Then::Close };
         match query.answered(&verdict) {
             Told::Value(value) => reply(out, &value),
-            Told::Ask(query, request) => self.again = Some((query, request)),
+            Told::Ask(query, request) => {
+                self.again = Some((query, request));
+                return Then::Again;
+            }
         }
         Then::GoOn
     }

@@ -83,7 +83,10 @@ impl Session for TcpTableSession {
         };
         match query.answered(&verdict) {
             Told::Value(value) => reply(out, &value),
-            Told::Ask(query, request) => self.again = Some((query, request)),
+            Told::Ask(query, request) => {
+                self.again = Some((query, request));
+                return Then::Again;
+            }
         }
         Then::GoOn
     }
