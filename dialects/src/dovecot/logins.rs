@@ -10,6 +10,7 @@
 //! login can be taken up once, and not for long.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,12 @@ pub type Cookie = [u8; 16];
 
 /// Accepted logins, common to the auth listeners and the master listeners.
 #[derive(Debug, Default)]
-pub struct Logins(Mutex<Waiting>);
+pub struct Logins {
+    /// Whether there is a master listener. Without one, nobody would take a
+    /// login up, and none is kept.
+    taken_up: AtomicBool,
+    waiting: Mutex<Waiting>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -47,13 +53,20 @@ impl Logins {
         Self::default()
     }
 
+    /// From now on there is a master listener.
+    pub fn will_be_taken_up(&self) {
+        self.taken_up.store(true, Ordering::Relaxed);
+    }
+
     /// A login was accepted, as the request `id` of the process `client_pid`.
     pub(super) fn put(&self, cookie: Cookie, client_pid: u32, id: u32, user: Username) {
-        self.put_at(Instant::now(), cookie, client_pid, id, user);
+        if self.taken_up.load(Ordering::Relaxed) {
+            self.put_at(Instant::now(), cookie, client_pid, id, user);
+        }
     }
 
     fn put_at(&self, now: Instant, cookie: Cookie, client_pid: u32, id: u32, user: Username) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.forget_old(now, MOST - 1);
         waiting.logins.insert((cookie, id), Login { client_pid, user });
         waiting.order.push_back((now, cookie, id));
@@ -65,7 +78,7 @@ impl Logins {
     }
 
     fn take_at(&self, now: Instant, cookie: Cookie, client_pid: u32, id: u32) -> Option<Username> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.forget_old(now, MOST);
         let login = waiting.logins.get(&(cookie, id))?;
         if login.client_pid != client_pid {
@@ -101,6 +114,9 @@ mod tests {
     fn a_login_is_taken_up_once_by_whoever_knows_its_secret() {
         let logins = Logins::new();
         logins.put([1; 16], 77, 5, user("bob"));
+        assert_eq!(logins.take([1; 16], 77, 5), None, "there was nobody to take it up");
+        logins.will_be_taken_up();
+        logins.put([1; 16], 77, 5, user("bob"));
         assert_eq!(logins.take([2; 16], 77, 5), None);
         assert_eq!(logins.take([1; 16], 78, 5), None);
         assert_eq!(logins.take([1; 16], 77, 6), None);
@@ -117,7 +133,7 @@ mod tests {
         for id in 0..MOST as u32 + 10 {
             logins.put_at(later, [1; 16], 77, id, user("bob"));
         }
-        let waiting = logins.0.lock().expect("no other test");
+        let waiting = logins.waiting.lock().expect("no other test");
         assert_eq!((waiting.logins.len(), waiting.order.len()), (MOST, MOST));
     }
 }

@@ -88,6 +88,9 @@ impl Servant {
                 })
             }
             Dialect::DovecotUserdb { home, uid, gid, tells_drop_file, master } => {
+                if *master {
+                    shared.logins.will_be_taken_up();
+                }
                 let config = userdb::Config {
                     pid: std::process::id(),
                     home: home.clone(),

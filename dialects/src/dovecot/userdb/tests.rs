@@ -93,6 +93,7 @@ fn every_request_gets_its_reply() {
 #[test]
 fn a_mail_process_takes_up_the_login_that_was_made_for_it() {
     let logins = Arc::new(Logins::new());
+    logins.will_be_taken_up();
     let cookie = "000102030405060708090a0b0c0d0eff";
     let secret = u128::from_str_radix(cookie, 16).expect("a number").to_be_bytes();
     for (id, name) in [(5, "ann"), (6, "down"), (7, "nobody")] {
