@@ -223,11 +223,7 @@ fn log_said(said: &[u8], secret: &Secret) {
 impl Authenticator for CheckPassword {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         let verdict = self.ask(request).await;
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 

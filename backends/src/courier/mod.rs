@@ -126,11 +126,7 @@ pub(crate) fn read_answer(answer: &[u8]) {
 impl Authenticator for Courier {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         let verdict = self.answer(request).await;
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 

@@ -155,11 +155,7 @@ impl Authenticator for Dovecot {
             Purpose::Lookup => self.look_up(&request.user, &origin).await,
             _ => Ok(Verdict::Rejected(Rejection::unsupported())),
         };
-        request.note(SOURCE, || match &verdict {
-            Ok(Verdict::Accepted(_)) => "accepted".to_owned(),
-            Ok(Verdict::Rejected(rejection)) => format!("rejected: {}", rejection.kind.id()),
-            Err(unavailable) => unavailable.to_string(),
-        });
+        request.note_answer(SOURCE, &verdict);
         verdict
     }
 
