@@ -10,6 +10,7 @@
 //! of [`DIALECTS`], and whoever serves the variant.
 
 mod http;
+mod name;
 mod options;
 mod table;
 
@@ -22,6 +23,7 @@ use crate::pattern::AddressList;
 use options::Options;
 
 pub use http::{AuthHttpWords, HttpWords, TlsFiles};
+pub use name::{PROGRAM_DIALECTS, dialect_name, dialect_names};
 pub use table::{AccountWords, DIALECTS, Dialect, DialectRow, OptionRow, Tempfail, dialect_manual};
 
 /// One dialect, and where it is served.
