@@ -6,6 +6,7 @@
 //! ```
 
 mod http;
+mod noted;
 mod servant;
 
 use std::sync::Arc;

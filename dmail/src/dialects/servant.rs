@@ -20,6 +20,7 @@ use dmail_dialects::tcp_table::TcpTableSession;
 use dmail_dialects::{Session, UnixAccount, serve};
 use dmail_net::{Limits, Shutdown};
 
+use super::noted::Noted;
 use super::{Shared, http};
 use crate::failure::Failure;
 use crate::listen::Listener;
@@ -116,7 +117,8 @@ impl Servant {
             }
             Dialect::Tcpauth { changes } => {
                 let config = tcpauth(limits, allow, *changes);
-                let server = dmail_tcpauth::Server::new(config, Arc::clone(&gateway));
+                let noted = Noted::new(Arc::clone(&gateway), line.name());
+                let server = dmail_tcpauth::Server::new(config, Arc::new(noted));
                 let told: Weak<dmail_tcpauth::Server> = Arc::downgrade(&server);
                 gateway.watch(told);
                 return Ok(Self::Tcpauth(server));

@@ -112,9 +112,9 @@ fn answer(fields: &mut Fields<'_>) -> Result<Answer, Fault> {
             let kind = word(fields)?;
             let kind = RejectionKind::from_id(kind).ok_or(Fault("an unknown kind of no"))?;
             let rejection = Rejection::new(kind, fields.text()?);
-            Answer::Rejected(match fields.named("told")? {
-                None => rejection,
-                Some(told) => rejection.telling(tellable(told)?),
+            Answer::Rejected(match fields.named(["told"])? {
+                [None] => rejection,
+                [Some(told)] => rejection.telling(tellable(told)?),
             })
         }
         b"dead" => {

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dmail_core::config::dialect_names;
 use dmail_core::framing::{Ending, Frame, LineFramer};
 use dmail_core::{
     Account, Action, AuthRequest, Change, DropPath, Found, Hit, Info, Origin, Outcome, Purpose,
-    Rejection, RejectionKind, Search, SearchOutcome, Secret, Service, Uid, Unavailable,
-    UnavailableKind, Username, Verdict,
+    Rejection, RejectionKind, Search, SearchOutcome, Secret, Service, SessionId, Transport, Uid,
+    Unavailable, UnavailableKind, Username, Verdict,
 };
 use proptest::prelude::*;
 
@@ -29,8 +30,21 @@ fn secrets() -> impl Strategy<Value = Secret> {
 
 fn origins() -> impl Strategy<Value = Origin> {
     let services = proptest::sample::select(&Service::ALL[..]);
-    (any::<Option<IpAddr>>(), any::<Option<IpAddr>>(), services)
-        .prop_map(|(client, local, service)| Origin { client, local, ..Origin::local(service) })
+    let dialects = proptest::sample::select(dialect_names().collect::<Vec<_>>());
+    let transports = proptest::sample::select(&Transport::ALL[..]);
+    let sessions = "[a-zA-Z0-9+./:=@_-]{1,40}".prop_map(|name| SessionId::parse(name.as_bytes()));
+    let addresses = (any::<Option<IpAddr>>(), any::<Option<IpAddr>>());
+    let told = (proptest::option::of(dialects), transports, proptest::option::of(sessions));
+    (addresses, services, told).prop_map(
+        |((client, local), service, (dialect, transport, session))| Origin {
+            client,
+            local,
+            service,
+            dialect,
+            transport,
+            session: session.flatten(),
+        },
+    )
 }
 
 fn infos() -> impl Strategy<Value = Info> {
@@ -273,6 +287,29 @@ fn what_breaks_the_protocol_is_found() {
     assert!(matches!(found, Err(Malformed::User { id: 9, .. })), "{found:?}");
     let later = ClientLine::parse(b"9 lookup bob - - imap4 tls=yes");
     assert!(matches!(later, Ok(ClientLine::Ask(9, _))), "a later release asks: {later:?}");
+    let told = |named: &str| match ClientLine::parse(
+        format!("1 lookup bob - - imap {named}").as_bytes(),
+    ) {
+        Ok(ClientLine::Ask(1, Question::Authenticate(request))) => request.origin,
+        other => panic!("{other:?}"),
+    };
+    let imap = Origin::local(Service::Imap);
+    let all = Origin {
+        dialect: Some("extauth"),
+        transport: Transport::Tls,
+        session: SessionId::parse(b"a=b"),
+        ..imap
+    };
+    assert_eq!(told("session=a%3Db colour=red transport=tls dialect=extauth"), all);
+    assert_eq!(
+        told("dialect=telepathy transport=quantum session=a%20b"),
+        imap,
+        "of later releases"
+    );
+    for twice in ["session=a session=a", "session=%2", "session=a=b", "dialect"] {
+        let line = format!("1 lookup bob - - imap {twice}");
+        assert!(ClientLine::parse(line.as_bytes()).is_err(), "{line}");
+    }
     let rows: &[&[u8]] = &[
         b"1 ok bob",
         b"1 ok bob relative - -",
