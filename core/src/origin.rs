@@ -79,16 +79,6 @@ impl Transport {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|transport| transport.name() == Some(name))
     }
-
-    /// The same, if a certificate of the client's was verified, too.
-    #[must_use]
-    pub fn with_client_cert(self) -> Self {
-        match self {
-            Self::Unknown | Self::Secured | Self::Tls | Self::TlsClientCert => Self::TlsClientCert,
-            // Without TLS there is no certificate; whoever says both says nothing.
-            Self::Insecure => Self::Unknown,
-        }
-    }
 }
 
 /// The name of a session in the log of the server that asks. It is short, and
@@ -221,13 +211,5 @@ mod tests {
         }
         assert_eq!(Transport::parse(""), None);
         assert_eq!(Transport::parse("TLS"), None);
-        let rows = [
-            (Transport::Tls, Transport::TlsClientCert),
-            (Transport::Secured, Transport::TlsClientCert),
-            (Transport::Insecure, Transport::Unknown),
-        ];
-        for (transport, certified) in rows {
-            assert_eq!(transport.with_client_cert(), certified, "{transport:?}");
-        }
     }
 }
