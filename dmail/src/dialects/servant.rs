@@ -160,7 +160,7 @@ impl Servant {
 fn note_unserved(wanted: &[Mechanism], gateway: &dyn Authenticator) {
     let proofs = gateway.proofs();
     for mechanism in wanted.iter().filter(|wanted| !wanted.is_served_by(proofs)) {
-        tracing::warn!(%mechanism, "not offered: the user base cannot judge what it brings");
+        tracing::warn!(%mechanism, "not offered: the user base cannot judge now what it brings");
     }
 }
 

@@ -356,7 +356,8 @@ fn greet(
     };
     let secret = server.config.secret.as_ref().filter(|_| !client.is_local());
     let (prove, by_address) = (secret.is_some(), server.gateway.sees_address());
-    let welcome = Welcome { nonce: rand::random(), prove, by_address };
+    let proofs = server.gateway.proofs();
+    let welcome = Welcome { nonce: rand::random(), prove, by_address, proofs };
     say(out, &welcome.line());
     match secret {
         Some(secret) => {
@@ -462,7 +463,7 @@ fn ask(
             Next::Ask(Box::pin(async move {
                 let mut answer = Vec::new();
                 let verdict = gateway.authenticate(&request).await;
-                wire::write_verdict(&mut answer, id, &verdict);
+                wire::write_judgement(&mut answer, id, &request.purpose, &verdict);
                 answer
             }))
         }

@@ -8,13 +8,15 @@ use std::time::Duration;
 use dmail_core::config::dialect_names;
 use dmail_core::framing::{Ending, Frame, LineFramer};
 use dmail_core::{
-    Account, Action, AuthRequest, Change, DropPath, Found, Hit, Info, Origin, Outcome, Purpose,
-    Rejection, RejectionKind, Search, SearchOutcome, Secret, Service, SessionId, Transport, Uid,
-    Unavailable, UnavailableKind, Username, Verdict,
+    Account, Action, AuthRequest, Change, DropPath, Found, Hit, Info, Origin, Outcome, Proofs,
+    Purpose, Rejection, RejectionKind, Search, SearchOutcome, Secret, Service, SessionId,
+    Transport, Uid, Unavailable, UnavailableKind, Username, Verdict,
 };
 use proptest::prelude::*;
 
 use super::*;
+
+mod proofs;
 
 fn user(name: &str) -> Username {
     Username::parse(name.as_bytes()).expect("a name")
@@ -59,11 +61,11 @@ fn infos() -> impl Strategy<Value = Info> {
 }
 
 fn questions() -> impl Strategy<Value = Question> {
-    let ask =
-        (names(), proptest::option::of(secrets()), origins()).prop_map(|(user, secret, origin)| {
-            let purpose = secret.map_or(Purpose::Lookup, Purpose::Check);
-            Question::Authenticate(AuthRequest { user, purpose, origin, trace: None })
-        });
+    let purposes =
+        prop_oneof![Just(Purpose::Lookup), secrets().prop_map(Purpose::Check), proofs::purposes(),];
+    let ask = (names(), purposes, origins()).prop_map(|(user, purpose, origin)| {
+        Question::Authenticate(AuthRequest { user, purpose, origin, trace: None })
+    });
     let set = (proptest::option::of(secrets()), proptest::option::of(infos()))
         .prop_map(|(secret, info)| Action::Set { secret, info });
     let action = prop_oneof![Just(Action::Delete), set];
@@ -97,6 +99,9 @@ fn accounts() -> impl Strategy<Value = Account> {
 fn told(question: &Question) -> String {
     let secret = match question {
         Question::Authenticate(AuthRequest { purpose: Purpose::Check(secret), .. }) => Some(secret),
+        Question::Authenticate(AuthRequest { purpose: Purpose::Prove(proof), .. }) => {
+            return format!("{question:?} {}", proofs::told(proof));
+        }
         Question::Change(Change { action: Action::Set { secret, .. }, .. }) => secret.as_ref(),
         _ => None,
     };
@@ -347,8 +352,10 @@ fn greetings_are_read_back_and_a_first_version_is_known_by_its_answer() {
         assert!(Greeting::is_one(line.as_bytes()));
         assert_eq!(Greeting::parse(line.trim_end().as_bytes()), Ok(greeting));
     }
-    for (prove, by_address) in [(false, false), (true, false), (false, true), (true, true)] {
-        let welcome = Welcome { nonce: [9; NONCE_BYTES], prove, by_address };
+    for number in 0..16 {
+        let [prove, by_address, scram, cram_md5] = [1, 2, 4, 8].map(|bit| number & bit != 0);
+        let proofs = Proofs { scram, cram_md5, ..Proofs::default() };
+        let welcome = Welcome { nonce: [9; NONCE_BYTES], prove, by_address, proofs };
         assert_eq!(Welcome::parse(welcome.line().trim_end().as_bytes()), Ok(welcome));
     }
     let nonce = "00112233445566778899aabbccddeeff";
