@@ -152,40 +152,31 @@ mod tests {
     use dmail_core::{Account, Purpose, Rejection, Uid, Unavailable, UnavailableKind};
 
     use super::*;
+    use crate::talk;
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &str) -> String {
         let config = UnixAccount { uid: 8, gid: 9, home: "/var/mail".into() };
-        let (mut session, mut out) = (ProcExecSession::new(config), Vec::new());
-        let mut input = BytesMut::from(input.as_bytes());
-        loop {
-            match session.next(&mut input, &mut out) {
-                Step::More => break,
-                Step::Close(why) => {
-                    out.extend_from_slice(format!("[{why}]").as_bytes());
-                    break;
+        let mut session = ProcExecSession::new(config);
+        let (out, end) = talk::with(&mut session, input.as_bytes(), |question| {
+            let Question::Authenticate(request) = question else { panic!("{question:?}") };
+            let right = match &request.purpose {
+                Purpose::Check(secret) => secret.expose() == b"a:b|c",
+                _ => true,
+            };
+            Answer::Verdict(match request.user.as_str() {
+                "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+                "bob" if right => {
+                    // Nobody's number, and not root's.
+                    let uid = Some(Uid::Number(0));
+                    let account = Account::named(request.user.clone());
+                    Ok(Verdict::accepted(Account { uid, ..account }))
                 }
-                Step::Ask(ticket, Question::Authenticate(request)) => {
-                    let right = match &request.purpose {
-                        Purpose::Check(secret) => secret.expose() == b"a:b|c",
-                        _ => true,
-                    };
-                    let verdict = match request.user.as_str() {
-                        "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                        "bob" if right => {
-                            // Nobody's number, and not root's.
-                            let uid = Some(Uid::Number(0));
-                            let account = Account::named(request.user.clone());
-                            Ok(Verdict::accepted(Account { uid, ..account }))
-                        }
-                        _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
-                    };
-                    session.answered(ticket, Answer::Verdict(verdict), &mut out);
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            }
-        }
-        String::from_utf8(out).expect("text")
+                _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
+            })
+        });
+        let out = String::from_utf8(out).expect("text");
+        if end.is_empty() { out } else { format!("{out}[{end}]") }
     }
 
     #[test]

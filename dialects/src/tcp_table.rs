@@ -25,15 +25,13 @@ pub struct TcpTableSession {
     map: &'static str,
     lines: Lines,
     asked: Option<Query>,
-    /// What follows from an answer.
-    again: Option<(Query, AuthRequest)>,
 }
 
 impl TcpTableSession {
     /// A connection that asks for keys of `map`.
     #[must_use]
     pub fn new(tables: Arc<Tables>, map: &'static str) -> Self {
-        Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None, again: None }
+        Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None }
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
@@ -50,21 +48,21 @@ impl TcpTableSession {
                 reply(out, &value);
                 None
             }
-            Lookup::Ask(query, request) => Some(self.ask(query, request)),
+            Lookup::Ask(query, request) => {
+                let (ticket, question) = self.ask(query, request);
+                Some(Step::Ask(ticket, question))
+            }
         }
     }
 
-    fn ask(&mut self, query: Query, request: AuthRequest) -> Step {
+    fn ask(&mut self, query: Query, request: AuthRequest) -> (Ticket, Question) {
         self.asked = Some(query);
-        Step::Ask(Ticket(1), Question::Authenticate(request))
+        (Ticket(1), Question::Authenticate(request))
     }
 }
 
 impl Session for TcpTableSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        if let Some((query, request)) = self.again.take() {
-            return self.ask(query, request);
-        }
         while self.asked.is_none() {
             let line = match self.lines.next(input) {
                 Ok(line) => line,
@@ -82,13 +80,15 @@ impl Session for TcpTableSession {
             return Then::Close;
         };
         match query.answered(&verdict) {
-            Told::Value(value) => reply(out, &value),
+            Told::Value(value) => {
+                reply(out, &value);
+                Then::GoOn
+            }
             Told::Ask(query, request) => {
-                self.again = Some((query, request));
-                return Then::Again;
+                let (ticket, question) = self.ask(query, request);
+                Then::Ask(ticket, question)
             }
         }
-        Then::GoOn
     }
 }
 
@@ -145,33 +145,24 @@ mod tests {
     use dmail_core::{Account, Domain, DropPath, Unavailable, UnavailableKind, Username, Verdict};
 
     use super::*;
+    use crate::talk;
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &str) -> String {
         let domains = vec![Domain::parse("corp.example").expect("a domain")];
         let tables = Arc::new(Tables { domains, transport: None });
-        let (mut session, mut out) = (TcpTableSession::new(tables, "vmailbox"), Vec::new());
-        let mut input = BytesMut::from(input.as_bytes());
-        loop {
-            match session.next(&mut input, &mut out) {
-                Step::More => break,
-                Step::Close(_) => {
-                    out.extend_from_slice(b"[closed]");
-                    break;
-                }
-                Step::Ask(ticket, Question::Authenticate(request)) => {
-                    let mut account = Account::named(Username::parse(b"bob").expect("a name"));
-                    account.drop = DropPath::File("/mail/b ob%".into());
-                    let verdict = match request.user.as_str() {
-                        "bob@corp.example" => Ok(Verdict::accepted(account)),
-                        _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                    };
-                    session.answered(ticket, Answer::Verdict(verdict), &mut out);
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            }
-        }
-        String::from_utf8(out).expect("text")
+        let mut session = TcpTableSession::new(tables, "vmailbox");
+        let (out, end) = talk::with(&mut session, input.as_bytes(), |question| {
+            let Question::Authenticate(request) = question else { panic!("{question:?}") };
+            let mut account = Account::named(Username::parse(b"bob").expect("a name"));
+            account.drop = DropPath::File("/mail/b ob%".into());
+            Answer::Verdict(match request.user.as_str() {
+                "bob@corp.example" => Ok(Verdict::accepted(account)),
+                _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            })
+        });
+        let end = if end.is_empty() { "" } else { "[closed]" };
+        String::from_utf8(out).expect("text") + end
     }
 
     #[test]

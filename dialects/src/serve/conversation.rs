@@ -41,9 +41,11 @@ const MUCH_INPUT: usize = 64 * 1024;
 /// No request of any dialect is longer than this: four fields of saslauthd's.
 const MAX_REQUEST: usize = 4 * 65_537 + 1024;
 
-/// A question, and what the gateway said.
+/// A question for the gateway.
+type Asked = (Ticket, Question);
+/// The same, and what the gateway said.
 type Answered = (Ticket, Question, Answer);
-/// The same, under way.
+/// A question that is under way.
 type Asking = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 /// Why a conversation ended.
@@ -102,8 +104,6 @@ pub(super) struct Conversation<S> {
     asked: JoinSet<Answered>,
     /// Why no more is taken: it ends when all is sent that was written.
     closing: Option<End>,
-    /// The session has a question, although nothing has arrived.
-    again: bool,
     /// Requests wait because too many answers were due.
     held_up: bool,
     /// The client has said that nothing more will come.
@@ -137,7 +137,6 @@ impl<S: Stream> Conversation<S> {
             input: Input::default(),
             asked: JoinSet::new(),
             closing: None,
-            again: false,
             held_up: false,
             finished: false,
             stopping: false,
@@ -215,7 +214,8 @@ impl<S: Stream> Conversation<S> {
     async fn handle(&mut self, event: Event) -> Result<(), End> {
         match event {
             Event::Answer(answered) => {
-                self.answer(*answered)?;
+                let next = self.answer(*answered)?;
+                self.ask(next).await?;
                 self.take_requests().await
             }
             Event::Arrived(0) => {
@@ -263,14 +263,14 @@ impl<S: Stream> Conversation<S> {
 
     /// Takes the requests that are there, as far as their turn has come.
     async fn take_requests(&mut self) -> Result<(), End> {
-        while self.takes() && (std::mem::take(&mut self.again) || !self.input.is_empty()) {
+        while self.takes() && !self.input.is_empty() {
             match self.session.next(self.input.bytes(), self.flow.output()) {
                 Step::More => break,
-                Step::Ask(ticket, question) => self.ask(ticket, question).await?,
+                Step::Ask(ticket, question) => self.ask(Some((ticket, question))).await?,
                 Step::Close(why) => self.closing = Some(End::Broken(why)),
             }
         }
-        self.held_up = !self.takes() && (self.again || !self.input.is_empty());
+        self.held_up = !self.takes() && !self.input.is_empty();
         let used = self.input.wipe_used();
         if self.input.is_empty() || !self.asked.is_empty() {
             self.half = None;
@@ -284,18 +284,34 @@ impl<S: Stream> Conversation<S> {
         }
     }
 
-    /// Asks the gateway. If the answer is there at once, it is written at once.
-    async fn ask(&mut self, ticket: Ticket, mut question: Question) -> Result<(), End> {
-        self.sign(&mut question);
-        if let Question::Authenticate(request) = &question
-            && let Some(account) = self.gateway.recall(request)
-        {
-            let answer = Answer::Verdict(Ok(Verdict::Accepted(account)));
-            return self.answer((ticket, question, answer));
+    /// Asks the gateway, and what follows from each answer. If it is there at
+    /// once, it is written at once.
+    async fn ask(&mut self, mut next: Option<Asked>) -> Result<(), End> {
+        while let Some((ticket, mut question)) = next.take() {
+            self.sign(&mut question);
+            if let Question::Authenticate(request) = &question
+                && let Some(account) = self.gateway.recall(request)
+            {
+                let answer = Answer::Verdict(Ok(Verdict::Accepted(account)));
+                next = self.answer((ticket, question, answer))?;
+                continue;
+            }
+            let mut asking = self.asking(ticket, question);
+            match poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await {
+                Poll::Ready(answered) => next = self.answer(answered)?,
+                Poll::Pending => {
+                    self.asked.spawn(asking);
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// A question under way, for no longer than it may take.
+    fn asking(&self, ticket: Ticket, question: Question) -> Asking {
         let gateway = Arc::clone(&self.gateway);
         let patience = self.manners.timeout;
-        let mut asking: Asking = Box::pin(async move {
+        Box::pin(async move {
             let answer = match &question {
                 Question::Authenticate(request) => {
                     let answer = timeout(patience, gateway.authenticate(request)).await;
@@ -312,14 +328,7 @@ impl<S: Stream> Conversation<S> {
                 Question::Forget(masks) => Answer::Forgotten(forget(&*gateway, masks)),
             };
             (ticket, question, answer)
-        });
-        match poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await {
-            Poll::Ready(answered) => self.answer(answered),
-            Poll::Pending => {
-                self.asked.spawn(asking);
-                Ok(())
-            }
-        }
+        })
     }
 
     /// Says whom the question comes through.
@@ -336,7 +345,8 @@ impl<S: Stream> Conversation<S> {
         }
     }
 
-    fn answer(&mut self, (ticket, question, answer): Answered) -> Result<(), End> {
+    /// Tells the session, and returns the question that follows.
+    fn answer(&mut self, (ticket, question, answer): Answered) -> Result<Option<Asked>, End> {
         match (&question, &answer) {
             (Question::Authenticate(request), Answer::Verdict(verdict)) => {
                 log::answered(request, verdict);
@@ -345,14 +355,11 @@ impl<S: Stream> Conversation<S> {
             _ => {}
         }
         match self.session.answered(ticket, answer, self.flow.output()) {
-            Then::Again => {
-                self.again = true;
-                Ok(())
-            }
-            Then::GoOn => Ok(()),
+            Then::Ask(ticket, question) => Ok(Some((ticket, question))),
+            Then::GoOn => Ok(None),
             Then::Close => {
                 self.closing = Some(End::Done);
-                Ok(())
+                Ok(None)
             }
             Then::Abort => Err(End::BrokenOff),
         }
