@@ -18,7 +18,7 @@ use bytes::BytesMut;
 use dmail_core::sasl::{Credentials, login_name};
 use dmail_core::{AuthRequest, Origin, RejectionKind, Secret, Service, Username, Verdict};
 
-use crate::lines::{Broken, Lines};
+use crate::lines::{Broken, LineSession, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount};
 
 /// Longest line.
@@ -38,38 +38,6 @@ impl ProcExecSession {
     #[must_use]
     pub fn new(config: UnixAccount) -> Self {
         Self { config, lines: Lines::new(MAX_LINE), waiting: HashMap::new(), next_ticket: 1 }
-    }
-
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
-        let line = std::str::from_utf8(line).map_err(|_| Broken("a line that is no text"))?;
-        if let Some(setting) = line.strip_prefix("config|") {
-            if setting == "ready" {
-                out.extend_from_slice(b"register|auth\nregister|userinfo\nregister|ready\n");
-            }
-            return Ok(None);
-        }
-        let mut parts = line.splitn(7, '|');
-        let head = parts.next();
-        let [_version, _time, _table, verb, service, rest] =
-            std::array::from_fn(|_| parts.next().unwrap_or_default());
-        if head != Some("table") {
-            return Err(Broken("a line that is no request"));
-        }
-        match (verb, service) {
-            // `update|id` has its id where others have the service.
-            ("update", id) => {
-                out.extend_from_slice(format!("update-result|{id}|ok\n").as_bytes());
-                Ok(None)
-            }
-            ("check", "auth") => Ok(self.check(rest, out)),
-            ("lookup", "userinfo") => Ok(self.look_up(rest, out)),
-            ("check" | "lookup" | "fetch", _) => {
-                let id = rest.split('|').next().unwrap_or_default();
-                out.extend_from_slice(format!("{verb}-result|{id}|not-found\n").as_bytes());
-                Ok(None)
-            }
-            _ => Err(Broken("a request that is not known")),
-        }
     }
 
     fn check(&mut self, rest: &str, out: &mut Vec<u8>) -> Option<Step> {
@@ -111,19 +79,47 @@ impl ProcExecSession {
     }
 }
 
+impl LineSession for ProcExecSession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
+        let line = std::str::from_utf8(line).map_err(|_| Broken("a line that is no text"))?;
+        if let Some(setting) = line.strip_prefix("config|") {
+            if setting == "ready" {
+                out.extend_from_slice(b"register|auth\nregister|userinfo\nregister|ready\n");
+            }
+            return Ok(None);
+        }
+        let mut parts = line.splitn(7, '|');
+        let head = parts.next();
+        let [_version, _time, _table, verb, service, rest] =
+            std::array::from_fn(|_| parts.next().unwrap_or_default());
+        if head != Some("table") {
+            return Err(Broken("a line that is no request"));
+        }
+        match (verb, service) {
+            // `update|id` has its id where others have the service.
+            ("update", id) => {
+                out.extend_from_slice(format!("update-result|{id}|ok\n").as_bytes());
+                Ok(None)
+            }
+            ("check", "auth") => Ok(self.check(rest, out)),
+            ("lookup", "userinfo") => Ok(self.look_up(rest, out)),
+            ("check" | "lookup" | "fetch", _) => {
+                let id = rest.split('|').next().unwrap_or_default();
+                out.extend_from_slice(format!("{verb}-result|{id}|not-found\n").as_bytes());
+                Ok(None)
+            }
+            _ => Err(Broken("a request that is not known")),
+        }
+    }
+}
+
 impl Session for ProcExecSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        loop {
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            match self.line(&line, out) {
-                Ok(None) => {}
-                Ok(Some(step)) => return step,
-                Err(broken) => return broken.into(),
-            }
-        }
+        self.take_lines(input, out)
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {

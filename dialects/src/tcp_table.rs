@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use dmail_core::AuthRequest;
 
-use crate::lines::Lines;
+use crate::lines::{Broken, LineSession, Lines};
 use crate::table::{Lookup, Query, Tables, Told, Value};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
@@ -34,45 +34,45 @@ impl TcpTableSession {
         Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None }
     }
 
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
-        let Some(key) = line.strip_prefix(b"get ") else {
-            out.extend_from_slice(b"500 only get is served\n");
-            return None;
-        };
-        let Some(key) = decode(key).and_then(|key| String::from_utf8(key).ok()) else {
-            reply(out, &Value::NotFound);
-            return None;
-        };
-        match self.tables.look_up(self.map, &key) {
-            Lookup::Known(value) => {
-                reply(out, &value);
-                None
-            }
-            Lookup::Ask(query, request) => {
-                let (ticket, question) = self.ask(query, request);
-                Some(Step::Ask(ticket, question))
-            }
-        }
-    }
-
     fn ask(&mut self, query: Query, request: AuthRequest) -> (Ticket, Question) {
         self.asked = Some(query);
         (Ticket(1), Question::Authenticate(request))
     }
 }
 
-impl Session for TcpTableSession {
-    fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        while self.asked.is_none() {
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            if let Some(step) = self.line(&line, out) {
-                return step;
+impl LineSession for TcpTableSession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
+        let Some(key) = line.strip_prefix(b"get ") else {
+            out.extend_from_slice(b"500 only get is served\n");
+            return Ok(None);
+        };
+        let Some(key) = decode(key).and_then(|key| String::from_utf8(key).ok()) else {
+            reply(out, &Value::NotFound);
+            return Ok(None);
+        };
+        match self.tables.look_up(self.map, &key) {
+            Lookup::Known(value) => {
+                reply(out, &value);
+                Ok(None)
+            }
+            Lookup::Ask(query, request) => {
+                let (ticket, question) = self.ask(query, request);
+                Ok(Some(Step::Ask(ticket, question)))
             }
         }
-        Step::More
+    }
+}
+
+impl Session for TcpTableSession {
+    fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        match self.asked {
+            None => self.take_lines(input, out),
+            Some(_) => Step::More,
+        }
     }
 
     fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {

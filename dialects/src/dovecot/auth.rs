@@ -31,7 +31,7 @@ use dmail_core::{
 use super::line::{self, MAX_AUTH_LINE, put_escaped};
 use super::logins::{Cookie, Logins};
 use super::origin;
-use crate::lines::{Broken, Lines};
+use crate::lines::{Broken, LineSession, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Requests of one connection that may wait at a time. Postfix and Exim have
@@ -138,38 +138,6 @@ impl AuthSession {
             logins: HashMap::new(),
             tickets: HashMap::new(),
             last_ticket: 0,
-        }
-    }
-
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
-        let mut fields = line::fields(line);
-        match (fields.next().unwrap_or_default(), self.client) {
-            (b"VERSION", known) => {
-                let Some(b"1") = fields.next() else {
-                    return Err(Broken("another major version of the protocol"));
-                };
-                if known.is_none() {
-                    let minor = fields.next().and_then(line::id).unwrap_or(0);
-                    handshake::answer(&self.config, minor, out);
-                    self.client = Some(minor);
-                }
-                Ok(None)
-            }
-            (_, None) => Err(Broken("no VERSION first")),
-            (b"AUTH", Some(minor)) => self.begin(minor, fields, out),
-            (b"CONT", _) => self.go_on(fields, out),
-            (b"CANCEL", _) => {
-                let id = fields.next().and_then(line::id).ok_or(Broken("CANCEL without id"))?;
-                self.logins.remove(&id);
-                self.tickets.retain(|_, asked| *asked != id);
-                Ok(None)
-            }
-            (b"CPID", _) => {
-                self.client_pid = fields.next().and_then(line::id);
-                Ok(None)
-            }
-            // Whatever later versions have to say.
-            _ => Ok(None),
         }
     }
 
@@ -341,23 +309,51 @@ impl AuthSession {
     }
 }
 
+impl LineSession for AuthSession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
+        let mut fields = line::fields(line);
+        match (fields.next().unwrap_or_default(), self.client) {
+            (b"VERSION", known) => {
+                let Some(b"1") = fields.next() else {
+                    return Err(Broken("another major version of the protocol"));
+                };
+                if known.is_none() {
+                    let minor = fields.next().and_then(line::id).unwrap_or(0);
+                    handshake::answer(&self.config, minor, out);
+                    self.client = Some(minor);
+                }
+                Ok(None)
+            }
+            (_, None) => Err(Broken("no VERSION first")),
+            (b"AUTH", Some(minor)) => self.begin(minor, fields, out),
+            (b"CONT", _) => self.go_on(fields, out),
+            (b"CANCEL", _) => {
+                let id = fields.next().and_then(line::id).ok_or(Broken("CANCEL without id"))?;
+                self.logins.remove(&id);
+                self.tickets.retain(|_, asked| *asked != id);
+                Ok(None)
+            }
+            (b"CPID", _) => {
+                self.client_pid = fields.next().and_then(line::id);
+                Ok(None)
+            }
+            // Whatever later versions have to say.
+            _ => Ok(None),
+        }
+    }
+}
+
 impl Session for AuthSession {
     fn greeting(&mut self, out: &mut Vec<u8>) {
         handshake::greeting(&self.config, out);
     }
 
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        loop {
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            match self.line(&line, out) {
-                Ok(None) => {}
-                Ok(Some(step)) => return step,
-                Err(broken) => return broken.into(),
-            }
-        }
+        self.take_lines(input, out)
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {

@@ -36,7 +36,7 @@ pub use outgoing::{Limits, Outgoing, Used};
 pub use window::Unit;
 
 use crate::extension::without_extension;
-use crate::lines::{Broken, Lines};
+use crate::lines::{Broken, LineSession, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 use action::Action;
 use outgoing::{Message, Recipients};
@@ -116,33 +116,6 @@ impl PolicySession {
     pub fn new(policy: Arc<Policy>) -> Self {
         let lines = Lines::new(MAX_LINE);
         Self { policy, lines, request: Request::default(), stage: Stage::Reading }
-    }
-
-    /// Takes a line, and what is to be asked once a request is there.
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
-        if !line.is_empty() {
-            self.request.take(line)?;
-            return Ok(None);
-        }
-        self.request.complete()?;
-        let is_about_mail = matches!(
-            &*self.request.state,
-            b"MAIL" | b"RCPT" | b"DATA" | b"BDAT" | b"END-OF-MESSAGE"
-        );
-        if self.request.login.is_empty() || !is_about_mail {
-            self.say(&Action::Dunno, out);
-            return Ok(None);
-        }
-        match login_name(&self.request.login, Username::MAX_BYTES) {
-            Ok(login) => {
-                self.stage = Stage::Login;
-                Ok(Some(Step::Ask(TICKET, self.look_up(login))))
-            }
-            Err(_) => {
-                self.say(&Action::NoAccount, out);
-                Ok(None)
-            }
-        }
     }
 
     /// Looks a name up as it is, whatever the state of the account. The address
@@ -262,21 +235,43 @@ impl PolicySession {
     }
 }
 
+impl LineSession for PolicySession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
+        if !line.is_empty() {
+            self.request.take(line)?;
+            return Ok(None);
+        }
+        self.request.complete()?;
+        let is_about_mail = matches!(
+            &*self.request.state,
+            b"MAIL" | b"RCPT" | b"DATA" | b"BDAT" | b"END-OF-MESSAGE"
+        );
+        if self.request.login.is_empty() || !is_about_mail {
+            self.say(&Action::Dunno, out);
+            return Ok(None);
+        }
+        match login_name(&self.request.login, Username::MAX_BYTES) {
+            Ok(login) => {
+                self.stage = Stage::Login;
+                Ok(Some(Step::Ask(TICKET, self.look_up(login))))
+            }
+            Err(_) => {
+                self.say(&Action::NoAccount, out);
+                Ok(None)
+            }
+        }
+    }
+}
+
 impl Session for PolicySession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        if !matches!(self.stage, Stage::Reading) {
-            return Step::More;
-        }
-        loop {
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            match self.line(&line, out) {
-                Ok(None) => {}
-                Ok(Some(step)) => return step,
-                Err(broken) => return broken.into(),
-            }
+        match self.stage {
+            Stage::Reading => self.take_lines(input, out),
+            Stage::Login | Stage::Sender(..) => Step::More,
         }
     }
 
