@@ -2,7 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dmail_core::{Proof, Purpose, Salt, ScramHash, Unavailable, UnavailableKind, Verdict};
+use dmail_core::{
+    Proof, Purpose, Rejection, RejectionKind, Salt, ScramHash, Unavailable, UnavailableKind,
+    Verdict,
+};
 
 use super::*;
 
