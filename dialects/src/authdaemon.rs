@@ -43,8 +43,6 @@ enum Stage {
     Answer,
     /// Whether the old password is right: then this change is made.
     Old(Change),
-    /// The right to be asked: the old password is right.
-    Turn(Change),
 }
 
 impl AuthdaemonSession {
@@ -171,18 +169,10 @@ impl AuthdaemonSession {
 
 impl Session for AuthdaemonSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        if !matches!(self.stage, Stage::Free) {
+            return Step::More;
+        }
         loop {
-            match std::mem::take(&mut self.stage) {
-                Stage::Free => {}
-                Stage::Turn(change) => {
-                    self.stage = Stage::Answer;
-                    return Step::Ask(Ticket(1), Question::Change(change));
-                }
-                busy => {
-                    self.stage = busy;
-                    return Step::More;
-                }
-            }
             let Some(end) = memchr(b'\n', input) else {
                 return match input.len() > MAX_LINE {
                     true => Step::Close("a line that is too long"),
@@ -212,8 +202,8 @@ impl Session for AuthdaemonSession {
         self.origin = Origin::local(Service::Line);
         match answer {
             Answer::Verdict(Ok(Verdict::Accepted(_))) if let Stage::Old(change) = stage => {
-                self.stage = Stage::Turn(change);
-                return Then::Again;
+                self.stage = Stage::Answer;
+                return Then::Ask(Ticket(1), Question::Change(change));
             }
             Answer::Changed(Ok(Outcome::Done(_))) => out.extend_from_slice(b"OK\n"),
             Answer::Changed(Ok(Outcome::Refused(_))) => out.extend_from_slice(b"FAIL\n"),
@@ -249,63 +239,52 @@ mod tests {
     use dmail_core::{Found, Hit, Info, Purpose, Rejection, Unavailable, UnavailableKind};
 
     use super::*;
-
-    fn user(name: &str) -> Username {
-        Username::parse(name.as_bytes()).expect("a name")
-    }
+    use crate::talk;
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &[u8], once: bool) -> String {
         let config = UnixAccount { uid: 8, gid: 9, home: "/var/mail".into() };
         let mut session = AuthdaemonSession::new(config, once);
-        let (mut input, mut out) = (BytesMut::from(input), Vec::new());
-        loop {
-            let then = match session.next(&mut input, &mut out) {
-                Step::More => break,
-                Step::Close(_) => Then::Close,
-                Step::Ask(ticket, Question::Authenticate(request)) => {
-                    let name = request.user.clone();
-                    let right = match &request.purpose {
-                        Purpose::Check(secret) => secret.expose() == b"s3 cret",
-                        _ => true,
-                    };
-                    let verdict = match name.as_str() {
-                        "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                        "bob" if right => {
-                            let mut account = Account::named(name);
-                            account.drop = DropPath::File("/mail/bob".into());
-                            // Nobody's number, and not root's.
-                            account.uid = Some(Uid::Number(0));
-                            account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
-                            Ok(Verdict::accepted(account))
-                        }
-                        _ => Ok(Verdict::Rejected(Rejection::not_verified(&name))),
-                    };
-                    session.answered(ticket, Answer::Verdict(verdict), &mut out)
-                }
-                Step::Ask(ticket, Question::Change(change)) => {
-                    let Action::Set { secret: Some(new), info: None } = change.action else {
-                        panic!("{change:?}")
-                    };
-                    let outcome = match new.expose() {
-                        b"short" => Outcome::Refused(Rejection::unsupported()),
-                        _ => Outcome::Done(format!("{} changed", change.user)),
-                    };
-                    session.answered(ticket, Answer::Changed(Ok(outcome)), &mut out)
-                }
-                Step::Ask(ticket, Question::Search(_)) => {
-                    let hits = vec![Hit { user: user("bob"), info: Info::default() }];
-                    let found = SearchOutcome::Found(Found { hits, scanned: 1 });
-                    session.answered(ticket, Answer::Found(Ok(found)), &mut out)
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            };
-            if matches!(then, Then::Close | Then::Abort) {
-                out.extend_from_slice(b"[closed]");
-                break;
+        let (out, end) = talk::with(&mut session, input, |question| match question {
+            Question::Authenticate(request) => Answer::Verdict(judge(&request)),
+            Question::Change(change) => {
+                let Action::Set { secret: Some(new), info: None } = change.action else {
+                    panic!("{change:?}")
+                };
+                Answer::Changed(Ok(match new.expose() {
+                    b"short" => Outcome::Refused(Rejection::unsupported()),
+                    _ => Outcome::Done(format!("{} changed", change.user)),
+                }))
             }
+            Question::Search(_) => {
+                let user = Username::parse(b"bob").expect("a name");
+                let hits = vec![Hit { user, info: Info::default() }];
+                Answer::Found(Ok(SearchOutcome::Found(Found { hits, scanned: 1 })))
+            }
+            question => panic!("{question:?}"),
+        });
+        let end = if end.is_empty() { "" } else { "[closed]" };
+        String::from_utf8(out).expect("text") + end
+    }
+
+    fn judge(request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        let name = request.user.clone();
+        let right = match &request.purpose {
+            Purpose::Check(secret) => secret.expose() == b"s3 cret",
+            _ => true,
+        };
+        match name.as_str() {
+            "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            "bob" if right => {
+                let mut account = Account::named(name);
+                account.drop = DropPath::File("/mail/bob".into());
+                // Nobody's number, and not root's.
+                account.uid = Some(Uid::Number(0));
+                account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
+                Ok(Verdict::accepted(account))
+            }
+            _ => Ok(Verdict::Rejected(Rejection::not_verified(&name))),
         }
-        String::from_utf8(out).expect("text")
     }
 
     const BOB: &str = "UID=8\nGID=9\nHOME=/var/mail\nADDRESS=bob\nNAME=Bob B\n\

@@ -37,8 +37,6 @@ enum Stage {
     Answer,
     /// The answer that allows this change.
     Leave(Leave, Change),
-    /// The right to be asked: the change is allowed.
-    Turn(Change),
 }
 
 /// What has to be so before a change is made.
@@ -122,18 +120,10 @@ impl ExtauthSession {
 
 impl Session for ExtauthSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        if !matches!(self.stage, Stage::Free) {
+            return Step::More;
+        }
         loop {
-            match std::mem::take(&mut self.stage) {
-                Stage::Free => {}
-                Stage::Turn(change) => {
-                    self.stage = Stage::Answer;
-                    return Step::Ask(Ticket(1), Question::Change(change));
-                }
-                busy => {
-                    self.stage = busy;
-                    return Step::More;
-                }
-            }
             let Some([high, low]) = input.first_chunk().copied() else { return Step::More };
             let end = 2 + usize::from(u16::from_be_bytes([high, low]));
             if input.len() < end {
@@ -160,8 +150,8 @@ impl Session for ExtauthSession {
             }
             (Stage::Leave(leave, change), Answer::Verdict(Ok(verdict))) => {
                 if leave.is_given(&verdict) {
-                    self.stage = Stage::Turn(change);
-                    return Then::Again;
+                    self.stage = Stage::Answer;
+                    return Then::Ask(Ticket(1), Question::Change(change));
                 }
                 reply(out, false);
             }
@@ -198,36 +188,30 @@ mod tests {
     use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
 
     use super::*;
+    use crate::talk;
 
     /// The answers (`y`, `n`, or `.` for the end) to `requests`, asked of a
     /// base that knows only bob@corp.example, and the changes that were made.
     fn talk(mut session: ExtauthSession, requests: &[&str]) -> (String, Vec<String>) {
-        let (mut out, mut changes) = (Vec::new(), Vec::new());
-        let mut input = BytesMut::new();
+        let (mut input, mut changes) = (Vec::new(), Vec::new());
         for request in requests {
             let length = u16::try_from(request.len()).expect("a short request");
             input.extend_from_slice(&length.to_be_bytes());
             input.extend_from_slice(request.as_bytes());
         }
-        let mut end = "";
-        while let Step::Ask(ticket, question) = session.next(&mut input, &mut out) {
-            let answer = match question {
-                Question::Authenticate(request) => Answer::Verdict(judge(&request)),
-                Question::Change(change) => {
-                    let word = match change.action {
-                        Action::Delete => "del",
-                        Action::Set { .. } => "set",
-                    };
-                    changes.push(format!("{word} {}", change.user));
-                    Answer::Changed(Ok(Outcome::Done("done".into())))
-                }
-                question => panic!("{question:?}"),
-            };
-            if session.answered(ticket, answer, &mut out) == Then::Close {
-                end = ".";
-                break;
+        let (out, end) = talk::with(&mut session, &input, |question| match question {
+            Question::Authenticate(request) => Answer::Verdict(judge(&request)),
+            Question::Change(change) => {
+                let word = match change.action {
+                    Action::Delete => "del",
+                    Action::Set { .. } => "set",
+                };
+                changes.push(format!("{word} {}", change.user));
+                Answer::Changed(Ok(Outcome::Done("done".into())))
             }
-        }
+            question => panic!("{question:?}"),
+        });
+        let end = if end.is_empty() { "" } else { "." };
         let letter = |reply: &[u8]| match reply {
             [0, 2, 0, 1] => 'y',
             [0, 2, 0, 0] => 'n',

@@ -38,6 +38,8 @@ mod extension;
 mod lines;
 mod service;
 mod session;
+#[cfg(test)]
+mod talk;
 mod unix_account;
 
 pub use session::{Answer, Question, Session, Step, Then, Ticket};

@@ -16,11 +16,12 @@ pub trait Session: Send {
     }
 
     /// Takes the next request off `input`. To be called until it says
-    /// [`Step::More`], and again after each answer with [`Then::Again`].
+    /// [`Step::More`].
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step;
 
     /// The gateway's answer to a question, which comes once for each
-    /// [`Step::Ask`], or not at all if the connection ends before.
+    /// [`Step::Ask`] and [`Then::Ask`], or not at all if the connection ends
+    /// before.
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then;
 }
 
@@ -64,11 +65,10 @@ pub enum Answer {
 }
 
 /// What follows an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Then {
-    /// The request takes another question: [`Session::next`] has it, whether
-    /// anything has arrived or not.
-    Again,
+    /// The request takes another question.
+    Ask(Ticket, Question),
     /// The connection goes on.
     GoOn,
     /// It ends, once all is sent that was written.

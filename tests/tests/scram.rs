@@ -117,7 +117,8 @@ fn what_the_user_base_cannot_judge_is_not_offered() {
 fn a_daemon_on_another_machine_judges_proofs_for_those_who_ask_it() {
     // A daemon of users and a whole gateway both judge: the one knows names as
     // the user base does, the other maps them.
-    let daemon = Daemon::new("listen 127.0.0.1:0\nsource nwauth\nplain_quote true\n").user("bob", "none");
+    let daemon =
+        Daemon::new("listen 127.0.0.1:0\nsource nwauth\nplain_quote true\n").user("bob", "none");
     let keys = site("PLAIN");
     let gateway = keys.set("dialect tcpauth unix:tcpauth.sock");
     fs::copy(gateway.home().join("users/nwauth.add"), daemon.folder().join("users/nwauth.add"))

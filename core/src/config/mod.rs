@@ -43,7 +43,7 @@ pub use access::{
 };
 pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use dialect::{
-    AccountWords, AuthHttpWords, DIALECTS, Dialect, DialectLine, DialectRow, HttpWords, OptionRow,
+    AccountWords, AuthHttpWords, DIALECTS, Dialect, DialectLine, DialectRow, HttpWords,
     PROGRAM_DIALECTS, Tempfail, TlsFiles, dialect_manual, dialect_name, dialect_names,
 };
 pub use given::Given;

@@ -11,7 +11,10 @@
 //! A dialect is given a [`Server`]: how its sessions are made, whom they ask
 //! and how long everything may take.
 
+mod asking;
+mod clock;
 mod conversation;
+mod end;
 mod input;
 mod log;
 mod stream;
@@ -28,7 +31,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::Session;
 use conversation::Conversation;
 
-pub use conversation::End;
+pub use end::End;
 pub use stream::{Piped, Stream};
 
 /// How the clients of a dialect are treated.

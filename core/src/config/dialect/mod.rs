@@ -7,12 +7,16 @@
 //! ```
 //!
 //! To add a dialect: a variant of [`Dialect`] with what it must be told, a row
-//! of [`DIALECTS`], and whoever serves the variant.
+//! of [`DIALECTS`], its name among those that have an option of
+//! `option_table.rs`, and whoever serves the variant.
 
 mod http;
+mod manual;
 mod name;
+mod option_table;
 mod options;
 mod table;
+mod words;
 
 use std::time::Duration;
 
@@ -23,8 +27,10 @@ use crate::pattern::AddressList;
 use options::Options;
 
 pub use http::{AuthHttpWords, HttpWords, TlsFiles};
+pub use manual::dialect_manual;
 pub use name::{PROGRAM_DIALECTS, dialect_name, dialect_names};
-pub use table::{AccountWords, DIALECTS, Dialect, DialectRow, OptionRow, Tempfail, dialect_manual};
+pub use table::{DIALECTS, DialectRow};
+pub use words::{AccountWords, Dialect, Tempfail};
 
 /// One dialect, and where it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +94,7 @@ fn read(value: &Value<'_>) -> Result<DialectLine, Fault> {
         timeout: options.take("timeout", &seconds(1..=600))?.unwrap_or(usual_patience),
         on,
     };
+    options.end();
     if line.allow.is_none() && !line.on.is_local() {
         let why = "anybody who reaches this address could try passwords and ask for users";
         let at = rest.first().map_or(0..value.text.len(), |(at, _)| at.clone());
