@@ -8,6 +8,7 @@
 mod http;
 mod noted;
 mod servant;
+mod tls;
 
 use std::sync::Arc;
 
