@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Origin, Proof, SaltQuestion, Secret, Trace, Unavailable, Username, Verdict};
+use crate::{Evidence, Origin, Proof, SaltQuestion, Secret, Trace, Unavailable, Username, Verdict};
 
 /// One question: is this the user's password, or who is this user?
 #[derive(Debug, Clone)]
@@ -69,6 +69,17 @@ impl Purpose {
     #[must_use]
     pub fn is_login(&self) -> bool {
         matches!(self, Self::Check(_) | Self::Prove(_))
+    }
+
+    /// Whether somebody who reads it on its way can log in with it: a password
+    /// or a token, but not a proof that belongs to one conversation.
+    #[must_use]
+    pub fn tells_secret(&self) -> bool {
+        match self {
+            Self::Check(_) => true,
+            Self::Prove(proof) => matches!(proof.evidence, Evidence::Token(_)),
+            Self::Lookup | Self::Salt(_) => false,
+        }
     }
 
     /// Whether the answer holds for the next one who asks the same: not for a

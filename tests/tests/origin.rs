@@ -14,7 +14,7 @@ use dmail_tests::server::Server;
 use dmail_tests::site::Site;
 
 /// What the users read whose password came in clear text.
-const REFUSED: &str = "passwords are taken over an encrypted connection only";
+const REFUSED: &str = "this login needs an encrypted connection";
 
 /// An address of this machine that is not the loopback's, if it has one. No
 /// packet is sent.

@@ -43,7 +43,7 @@ pub struct AccessConfig {
     /// The groups of users without a `mailaccess` (`access_default`). None:
     /// they may log in from everywhere.
     pub default_groups: Option<Vec<String>>,
-    /// Who may log in with a password that others can read on its way
+    /// Who may log in with a password or token that others can read on its way
     /// (`access_plaintext`). None: everybody.
     pub plaintext: Option<AddressList>,
 }
@@ -71,14 +71,12 @@ impl Access {
         self.rules.login(account, origin)
     }
 
-    /// Whether a password may come as this one does. The administrator's may.
+    /// Whether a password or token may come as this one does. The administrator's may.
     fn admit_password(&self, request: &AuthRequest) -> Result<(), Rejection> {
-        match request.purpose {
-            Purpose::Check(_) if request.origin.service != Service::Admin => {
-                self.rules.password(&request.user, &request.origin)
-            }
-            _ => Ok(()),
+        if !request.purpose.tells_secret() || request.origin.service == Service::Admin {
+            return Ok(());
         }
+        self.rules.password(&request.user, &request.origin)
     }
 
     /// Whether an account that the source knows may be used for this request.

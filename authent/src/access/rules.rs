@@ -14,7 +14,7 @@ use super::AccessConfig;
 const NOT_FROM_HERE: &str = "this account may not be used for this service from here";
 
 /// What a client reads whose password everybody in between could read, too.
-const NOT_IN_CLEAR: &str = "passwords are taken over an encrypted connection only";
+const NOT_IN_CLEAR: &str = "this login needs an encrypted connection";
 
 /// The rules, in the form that is quick to ask.
 pub(super) struct Rules {
@@ -39,7 +39,7 @@ impl Rules {
         }
     }
 
-    /// Whether a password of `user` may come over this connection.
+    /// Whether a password or token of `user` may come over this connection.
     pub(super) fn password(&self, user: &Username, origin: &Origin) -> Result<(), Rejection> {
         let (Some(allowed), Transport::Insecure) = (&self.plaintext, origin.transport) else {
             return Ok(());

@@ -177,7 +177,7 @@ async fn a_password_in_clear_text_is_refused_before_anybody_looks_at_it() {
         // Nobody said, so it is not held against the client.
         (Transport::Unknown, "203.0.113.9", true),
     ];
-    let told = "passwords are taken over an encrypted connection only".to_owned();
+    let told = "this login needs an encrypted connection".to_owned();
     let refused = Err((RejectionKind::NotAllowed, Some(told)));
     for (transport, client, allowed) in rows {
         let from = Origin { transport, ..origin(Service::Imap, client) };
@@ -193,14 +193,19 @@ async fn a_password_in_clear_text_is_refused_before_anybody_looks_at_it() {
         assert_eq!(login(&access, "right", admin).await, Ok(()));
         // What tells nobody a password is no matter of the connection.
         let user = Username::parse(b"bob").expect("a name");
-        let proof = Proof::new(Evidence::Scram {
+        let scram = Evidence::Scram {
             hash: ScramHash::Sha256,
             said: (*b"said").into(),
             proof: (*b"proof").into(),
-        });
-        let purpose = Purpose::Prove(proof);
-        let request = AuthRequest { user, purpose, origin: from, trace: None };
-        assert_eq!(judged(&access, &request).await, Ok(()));
+        };
+        // A token can be used by whoever reads it.
+        let token = Evidence::Token(Secret::new(*b"token"));
+        for (evidence, allowed) in [(scram, true), (token, allowed)] {
+            let (user, purpose) = (user.clone(), Purpose::Prove(Proof::new(evidence)));
+            let request = AuthRequest { user, purpose, origin: from, trace: None };
+            let expected = if allowed { Ok(()) } else { refused.clone() };
+            assert_eq!(judged(&access, &request).await, expected);
+        }
     }
     let everybody =
         self::access("", AccessConfig { plaintext: Some(list("*")), ..AccessConfig::default() });

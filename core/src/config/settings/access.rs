@@ -63,10 +63,10 @@ crate::settings! {
             default: Nothing("they may log in from everywhere"),
             example: "access_default office";
 
-        /// The clients that may log in with a password over a connection that
-        /// others can listen to. Clients on this machine always may. All others
-        /// are refused before anybody looks at the password, whoever they are,
-        /// and read that it takes an encrypted connection. What a server does
+        /// The clients that may log in with a password (or a token) over a
+        /// connection that others can listen to. Clients on this machine always
+        /// may. All others are refused before anybody looks at the password,
+        /// whoever they are, and read that it takes an encrypted connection. What a server does
         /// not tell is not held against its clients: `docs/dialects.md` says
         /// which dialects tell whether a client has TLS. Logins that show a
         /// password without sending it (SCRAM, CRAM-MD5) are always fine.
