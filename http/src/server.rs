@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixPeer};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixPeer, UnixStream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::conversation::{Conversation, End};

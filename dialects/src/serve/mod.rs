@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmail_core::{Authenticator, Service};
-use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixPeer};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixPeer, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::Session;
 use conversation::Conversation;

@@ -4,8 +4,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use dmail_net::UnixStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Stdin, Stdout};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 /// A connection that can end in two ways.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {

@@ -18,9 +18,9 @@ use std::time::Duration;
 use dmail_authent::helper::Manners;
 use dmail_authent::line::Quoting;
 use dmail_core::{Authenticator, Secret, Username, Watcher};
-use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixPeer};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixPeer, UnixStream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use hub::{Hub, Relay};
