@@ -17,6 +17,7 @@ mod conversation;
 mod end;
 mod input;
 mod log;
+mod refusals;
 mod stream;
 
 use std::fmt;
