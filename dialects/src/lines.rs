@@ -69,6 +69,31 @@ impl Lines {
     }
 }
 
+/// A session whose requests are lines, or made of them.
+pub(crate) trait LineSession {
+    /// Its lines.
+    fn lines(&mut self) -> &mut Lines;
+
+    /// Takes one line, without its end. If the session wants nothing for it,
+    /// it takes the next one.
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken>;
+
+    /// Takes lines off `input` until the session wants something.
+    fn take_lines(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        loop {
+            let line = match self.lines().next(input) {
+                Ok(line) => line,
+                Err(none) => return none.into(),
+            };
+            match self.line(&line, out) {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(broken) => return broken.into(),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,9 +11,13 @@
 //! A dialect is given a [`Server`]: how its sessions are made, whom they ask
 //! and how long everything may take.
 
+mod asking;
+mod clock;
 mod conversation;
+mod end;
 mod input;
 mod log;
+mod refusals;
 mod stream;
 
 use std::fmt;
@@ -28,7 +32,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::Session;
 use conversation::Conversation;
 
-pub use conversation::End;
+pub use end::End;
 pub use stream::{Piped, Stream};
 
 /// How the clients of a dialect are treated.
