@@ -4,8 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use nix::sys::signal::{self, Signal};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use super::Dovecot;
 use crate::wait;
@@ -77,8 +76,7 @@ impl Dovecot {
         };
         let children = wait::children_of(master);
         let auth = children.into_iter().find(|(pid, _)| is_auth(*pid)).expect("an auth process");
-        let pid = i32::try_from(auth.0).expect("a process id is small");
-        signal::kill(Pid::from_raw(pid), signal).expect("it runs");
+        super::send(auth.0, signal);
     }
 
     /// The socket for passwords.

@@ -61,7 +61,8 @@ impl Dovecot {
         let children = wait::children_of(process.pid());
         process.signal(Signal::SIGTERM);
         let _ = process.wait();
-        // They answer for a moment longer than their master.
+        // Those who have clients would answer them for half a minute more.
+        children.iter().for_each(|(pid, _)| send(*pid, Signal::SIGTERM));
         wait::until("Dovecot is gone", || {
             !children.iter().any(|(pid, _)| wait::is_running(*pid)) && !self.listens()
         });
@@ -114,10 +115,15 @@ impl Drop for Dovecot {
         let Some(process) = self.process.take() else { return };
         // Its children end with it; one that was stopped would not.
         for (pid, _) in wait::children_of(process.pid()) {
-            if let Ok(pid) = i32::try_from(pid) {
-                let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
+            send(pid, Signal::SIGKILL);
         }
         process.kill();
+    }
+}
+
+/// Sends a signal to a process that may be gone.
+fn send(pid: u32, signal: Signal) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = signal::kill(Pid::from_raw(pid), signal);
     }
 }
