@@ -18,7 +18,6 @@ use dmail_dialects::serve::{End, Manners, converse};
 use dmail_dialects::{Session, UnixAccount};
 use dmail_net::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -52,9 +51,17 @@ impl Authenticator for Open {
     }
 }
 
+/// Both ends of a connection, the server's as it is when it is accepted.
+fn socket_pair() -> (tokio::net::UnixStream, dmail_net::UnixStream) {
+    let (client, server) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    client.set_nonblocking(true).expect("a setting");
+    let client = tokio::net::UnixStream::from_std(client).expect("a runtime");
+    (client, server.try_into().expect("a setting"))
+}
+
 /// Says `text` in a conversation of `dialect`, and hears it to its end.
 async fn say(dialect: &'static str, session: impl Session + 'static, text: &[u8]) -> End {
-    let (mut client, stream) = UnixStream::pair().expect("sockets");
+    let (mut client, stream) = socket_pair();
     let manners = Manners { service: Some(Service::Imap), ..Manners::new(dialect) };
     let shutdown = Shutdown::new();
     let server = tokio::spawn(async move {

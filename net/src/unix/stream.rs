@@ -37,8 +37,9 @@ impl UnixStream {
         Self { socket: Socket::New { stream, was_read: false } }
     }
 
-    /// The user that the client ran as when it connected.
-    pub(super) fn uid(&self) -> Option<u32> {
+    /// The user that the client ran as when it connected, if the system says so.
+    #[must_use]
+    pub fn uid(&self) -> Option<u32> {
         let credentials = match &self.socket {
             Socket::New { stream, .. } => rustix::net::sockopt::socket_peercred(stream),
             Socket::Watched(stream) => rustix::net::sockopt::socket_peercred(stream),
@@ -66,6 +67,15 @@ impl UnixStream {
             Socket::Watched(stream) => Ok(Pin::new(stream)),
             Socket::New { .. } | Socket::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+}
+
+impl TryFrom<StdStream> for UnixStream {
+    type Error = io::Error;
+
+    fn try_from(stream: StdStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self::new(stream))
     }
 }
 
@@ -131,8 +141,7 @@ mod tests {
 
     fn pair() -> (UnixStream, StdStream) {
         let (ours, theirs) = StdStream::pair().expect("a pair");
-        ours.set_nonblocking(true).expect("a setting");
-        (UnixStream::new(ours), theirs)
+        (ours.try_into().expect("a setting"), theirs)
     }
 
     fn is_watched(stream: &UnixStream) -> bool {
