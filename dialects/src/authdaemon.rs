@@ -12,14 +12,15 @@
 //! answer, which Courier and Cyrus SASL take as one.
 
 use bytes::BytesMut;
-use dmail_core::sasl::{Credentials, login_name};
+use dmail_core::sasl::login_name;
 use dmail_core::{
     Account, Action, AuthRequest, Change, DropPath, Origin, Outcome, RejectionKind, Search,
     SearchOutcome, Secret, Service, Uid, Username, Verdict,
 };
 use memchr::memchr;
 
-use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount, service};
+use crate::refused::check;
+use crate::{Answer, Question, Refused, Session, Step, Then, Ticket, UnixAccount, service};
 
 /// Longest command line, and longest body of `AUTH`.
 const MAX_LINE: usize = 8_192;
@@ -43,6 +44,8 @@ enum Stage {
     Answer,
     /// Whether the old password is right: then this change is made.
     Old(Change),
+    /// Nothing: it was refused, and the connection is over.
+    Over,
 }
 
 impl AuthdaemonSession {
@@ -55,7 +58,7 @@ impl AuthdaemonSession {
 
     fn command(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
         if let Some(arguments) = line.strip_prefix(b"PASSWD ") {
-            return self.passwd(arguments, out);
+            return Some(self.passwd(arguments, out));
         }
         let text = String::from_utf8_lossy(line);
         let mut words = text.split([' ', '\t']);
@@ -66,7 +69,7 @@ impl AuthdaemonSession {
                 match login_name(user.unwrap_or_default().as_bytes(), Username::MAX_BYTES) {
                     Ok(user) => {
                         let request = AuthRequest::lookup(user, self.origin);
-                        self.ask(Question::Authenticate(request))
+                        Some(self.ask(Question::Authenticate(request)))
                     }
                     Err(_) => self.refuse(out),
                 }
@@ -74,7 +77,7 @@ impl AuthdaemonSession {
             Some("ENUMERATE") => {
                 let (from, max, origin) = (0, None, self.origin);
                 let search = Search { pattern: "*".into(), from, max, origin };
-                self.ask(Question::Search(search))
+                Some(self.ask(Question::Search(search)))
             }
             // `TCPREMOTEIP=address` and the like may come first.
             Some(setting) if setting.contains('=') => {
@@ -89,55 +92,67 @@ impl AuthdaemonSession {
     }
 
     /// `service LF type LF user LF password`.
-    fn login(&mut self, body: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+    fn login(&mut self, body: &[u8], out: &mut Vec<u8>) -> Step {
         let mut lines = body.splitn(4, |byte| *byte == b'\n');
         let mut next = || lines.next().unwrap_or_default();
         let (service, kind, user, password) = (next(), next(), next(), next());
         self.origin.service = service::named(service);
         if kind != b"login" {
-            return self.refuse(out);
+            let why = "only passwords are checked (login), and no challenges";
+            return self.refuse_login(Refused::new(self.origin, None, why), out);
         }
-        let user = login_name(user, Username::MAX_BYTES);
         let password = password.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let secret = Secret::new(password);
-        match (Credentials { user, secret }).usable() {
-            Ok((user, secret)) => {
-                let request = AuthRequest::check(user, secret, self.origin);
-                self.ask(Question::Authenticate(request))
-            }
-            Err(_) => self.refuse(out),
+        match check(user, Secret::new(password), self.origin) {
+            Ok(request) => self.ask(Question::Authenticate(request)),
+            Err(refused) => self.refuse_login(refused, out),
         }
     }
 
     /// `service TAB user TAB old TAB new [TAB]`: whoever knows the old password
     /// may set a new one.
-    fn passwd(&mut self, arguments: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+    fn passwd(&mut self, arguments: &[u8], out: &mut Vec<u8>) -> Step {
         let mut fields = arguments.split(|byte| *byte == b'\t');
         let mut next = || fields.next().unwrap_or_default();
         let (service, user, old, new) = (next(), next(), next(), next());
         self.origin.service = service::named(service);
-        let user = login_name(user, Username::MAX_BYTES);
         let (old, new) = (Secret::new(old), Secret::new(new));
-        match (Credentials { user, secret: old }).usable() {
-            Ok((user, old)) if !new.is_empty() => {
-                let request = AuthRequest::check(user.clone(), old, self.origin);
-                let action = Action::Set { secret: Some(new), info: None };
-                self.stage = Stage::Old(Change { user, action, origin: self.origin });
-                Some(Step::Ask(Ticket(1), Question::Authenticate(request)))
-            }
-            _ => self.refuse(out),
+        let request = match check(user, old, self.origin) {
+            Ok(request) => request,
+            Err(refused) => return self.refuse_login(refused, out),
+        };
+        let user = request.user.clone();
+        if new.is_empty() {
+            let why = "the new password is empty";
+            return self.refuse_login(Refused::new(self.origin, Some(user), why), out);
         }
+        let action = Action::Set { secret: Some(new), info: None };
+        self.stage = Stage::Old(Change { user, action, origin: self.origin });
+        Step::Ask(Ticket(1), Question::Authenticate(request))
     }
 
-    fn ask(&mut self, question: Question) -> Option<Step> {
+    fn ask(&mut self, question: Question) -> Step {
         self.stage = Stage::Answer;
-        Some(Step::Ask(Ticket(1), question))
+        Step::Ask(Ticket(1), question)
     }
 
+    /// Refuses a login, or a change of its password.
+    fn refuse_login(&mut self, refused: Box<Refused>, out: &mut Vec<u8>) -> Step {
+        self.say_no(out);
+        if self.once {
+            self.stage = Stage::Over;
+        }
+        Step::Refused(refused)
+    }
+
+    /// Refuses what is no login.
     fn refuse(&mut self, out: &mut Vec<u8>) -> Option<Step> {
+        self.say_no(out);
+        self.once.then_some(Step::Close("refused"))
+    }
+
+    fn say_no(&mut self, out: &mut Vec<u8>) {
         self.origin = Origin::local(Service::Line);
         out.extend_from_slice(b"FAIL\n");
-        self.once.then_some(Step::Close("refused"))
     }
 
     fn tell(&self, out: &mut Vec<u8>, account: &Account) {
@@ -169,8 +184,10 @@ impl AuthdaemonSession {
 
 impl Session for AuthdaemonSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        if !matches!(self.stage, Stage::Free) {
-            return Step::More;
+        match self.stage {
+            Stage::Free => {}
+            Stage::Answer | Stage::Old(_) => return Step::More,
+            Stage::Over => return Step::Done,
         }
         loop {
             let Some(end) = memchr(b'\n', input) else {
@@ -184,7 +201,7 @@ impl Session for AuthdaemonSession {
                 Some(Ok(length)) if input.len() < end + 1 + length => return Step::More,
                 Some(Ok(length)) => {
                     let request = input.split_to(end + 1 + length);
-                    self.login(&request[end + 1..], out)
+                    Some(self.login(&request[end + 1..], out))
                 }
                 None => {
                     let line = input.split_to(end + 1);

@@ -15,10 +15,11 @@
 use std::collections::HashMap;
 
 use bytes::BytesMut;
-use dmail_core::sasl::{Credentials, login_name};
+use dmail_core::sasl::login_name;
 use dmail_core::{AuthRequest, Origin, RejectionKind, Secret, Service, Username, Verdict};
 
 use crate::lines::{Broken, LineSession, Lines};
+use crate::refused::check;
 use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount};
 
 /// Longest line.
@@ -40,19 +41,15 @@ impl ProcExecSession {
         Self { config, lines: Lines::new(MAX_LINE), waiting: HashMap::new(), next_ticket: 1 }
     }
 
-    fn check(&mut self, rest: &str, out: &mut Vec<u8>) -> Option<Step> {
+    fn check(&mut self, rest: &str, out: &mut Vec<u8>) -> Step {
         let (id, login) = rest.split_once('|').unwrap_or((rest, ""));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let user = login_name(user.as_bytes(), Username::MAX_BYTES);
         let secret = Secret::new(password.as_bytes());
-        match (Credentials { user, secret }).usable() {
-            Ok((user, secret)) => {
-                let origin = Origin::local(Service::Smtp);
-                Some(self.ask(id, true, AuthRequest::check(user, secret, origin)))
-            }
-            Err(_) => {
+        match check(user.as_bytes(), secret, Origin::local(Service::Smtp)) {
+            Ok(request) => self.ask(id, true, request),
+            Err(refused) => {
                 out.extend_from_slice(format!("check-result|{id}|not-found\n").as_bytes());
-                None
+                Step::Refused(refused)
             }
         }
     }
@@ -105,7 +102,7 @@ impl LineSession for ProcExecSession {
                 out.extend_from_slice(format!("update-result|{id}|ok\n").as_bytes());
                 Ok(None)
             }
-            ("check", "auth") => Ok(self.check(rest, out)),
+            ("check", "auth") => Ok(Some(self.check(rest, out))),
             ("lookup", "userinfo") => Ok(self.look_up(rest, out)),
             ("check" | "lookup" | "fetch", _) => {
                 let id = rest.split('|').next().unwrap_or_default();

@@ -3,6 +3,8 @@
 use bytes::BytesMut;
 use dmail_core::{AuthRequest, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict};
 
+use crate::Refused;
+
 /// The number of a question on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u32);
@@ -32,8 +34,12 @@ pub enum Step {
     More,
     /// A question for the gateway.
     Ask(Ticket, Question),
-    /// The end of the connection, once all is sent that was written. The text
-    /// is for the log.
+    /// Nothing: a login was refused, which is for the log. The connection goes
+    /// on.
+    Refused(Box<Refused>),
+    /// The end of the connection, once all is sent that was written.
+    Done,
+    /// The same, because the client broke the protocol. The text is for the log.
     Close(&'static str),
 }
 
@@ -71,6 +77,9 @@ pub enum Then {
     Ask(Ticket, Question),
     /// The connection goes on.
     GoOn,
+    /// The same. A login was refused for another reason than the answer, which
+    /// is for the log.
+    Refused(Box<Refused>),
     /// It ends, once all is sent that was written.
     Close,
     /// It ends at once and abnormally (a reset on TCP): the one way in which

@@ -17,11 +17,13 @@ pub(crate) fn with(
             Step::More => return (out, ""),
             Step::Close(why) => return (out, why),
             Step::Ask(ticket, question) => Some((ticket, question)),
+            Step::Refused(_) => None,
+            Step::Done => return (out, "done"),
         };
         while let Some((ticket, question)) = asked.take() {
             match session.answered(ticket, answer(question), &mut out) {
                 Then::Ask(ticket, question) => asked = Some((ticket, question)),
-                Then::GoOn => {}
+                Then::GoOn | Then::Refused(_) => {}
                 Then::Close => return (out, "closed"),
                 Then::Abort => return (out, "broken off"),
             }

@@ -29,7 +29,8 @@ fuzz_target!(|bytes: &[u8]| {
             Some(asked) => asked,
             None => match session.next(&mut input, &mut out) {
                 Step::Ask(ticket, question) => (ticket, question),
-                Step::More | Step::Close(_) => return,
+                Step::Refused(_) => continue,
+                Step::More | Step::Done | Step::Close(_) => return,
             },
         };
         let unavailable = || Unavailable::new(UnavailableKind::Dead, "down");
@@ -52,7 +53,7 @@ fuzz_target!(|bytes: &[u8]| {
         };
         match session.answered(ticket, answer, &mut out) {
             Then::Ask(ticket, question) => follows = Some((ticket, question)),
-            Then::GoOn => {}
+            Then::GoOn | Then::Refused(_) => {}
             Then::Close | Then::Abort => return,
         }
     }

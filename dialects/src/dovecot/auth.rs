@@ -28,13 +28,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
-use dmail_core::sasl::{self, Exchange, Mechanism, Terms, Turn};
-use dmail_core::{Account, AuthRequest, Origin, Secret, Username};
+use dmail_core::sasl::{self, Exchange, Malformed, Mechanism, Terms, Turn};
+use dmail_core::{Account, AuthRequest, Origin, Secret, Service, Username};
 
 use super::line::{self, MAX_AUTH_LINE};
 use super::origin;
 use crate::lines::{Broken, LineSession, Lines};
-use crate::{Answer, Question, Session, Step, Then, Ticket};
+use crate::{Answer, Question, Refused, Session, Step, Then, Ticket};
 use reply::{accept, fail, refuse, say};
 use request::Request;
 
@@ -111,13 +111,16 @@ impl AuthSession {
         let offered = |wanted: &Mechanism| {
             handshake::offered(&self.config, minor).any(|offered| offered == *wanted)
         };
-        let Some(mechanism) = Mechanism::parse(request.mechanism).filter(offered) else {
+        let wanted = Mechanism::parse(request.mechanism);
+        let Some(mechanism) = wanted.filter(offered) else {
             fail(out, id, &[b"reason=Unsupported authentication mechanism"]);
-            return Ok(None);
+            let refused = Refused::new(origin, None, not_offered(wanted));
+            return Ok(Some(Step::Refused(refused)));
         };
         if !self.makes_room(out) {
             fail(out, id, &[b"code=temp_fail"]);
-            return Ok(None);
+            let refused = Refused::for_now(origin, "too many logins wait on this connection");
+            return Ok(Some(Step::Refused(refused)));
         }
         let terms = Terms {
             nonce: STANDARD.encode(rand::random::<[u8; 18]>()).into(),
@@ -170,7 +173,9 @@ impl AuthSession {
             None => {
                 // It may be one that had to make room.
                 fail(out, id, &[]);
-                Ok(None)
+                let why = "a message of a login that is not known, or was given up";
+                let refused = Refused::new(Origin::local(Service::Line), None, why);
+                Ok(Some(Step::Refused(refused)))
             }
             Some(Stage::Asked) => Err(Broken("a response to no question")),
             Some(Stage::Ending(account)) => {
@@ -196,9 +201,10 @@ impl AuthSession {
         };
         let binding = binding.map(sasl::decode).transpose();
         let (Ok(message), Ok(binding)) = (decoded, binding) else {
-            self.logins.remove(&id);
+            let login = self.logins.remove(&id)?;
             fail(out, id, &[b"code=invalid_base64"]);
-            return None;
+            let refused = Refused::new(login.origin, None, Malformed::Base64);
+            return Some(Step::Refused(refused));
         };
         let login = self.logins.get_mut(&id)?;
         let turn = login.exchange.respond(&message, binding.as_ref().map(Secret::expose));
@@ -229,9 +235,12 @@ impl AuthSession {
                 return None;
             }
             Turn::Accepted(account, last) => self.admit(id, &account, last.as_deref(), out),
-            // Nobody was asked: the client learns nothing.
-            Turn::Refused(None) => fail(out, id, &[]),
-            Turn::Refused(Some(rejection)) => refuse(out, id, &rejection),
+            Turn::Flawed(user, flaw) => {
+                let login = self.logins.remove(&id)?;
+                fail(out, id, &[]);
+                return Some(Step::Refused(Refused::new(login.origin, user, flaw)));
+            }
+            Turn::Refused(rejection) => refuse(out, id, &rejection),
         }
         self.logins.remove(&id);
         None
@@ -304,9 +313,12 @@ impl Session for AuthSession {
         match verdict {
             Ok(verdict) => {
                 let turn = login.exchange.answered(verdict);
-                // No mechanism has two questions without a message between them.
-                if self.turn(id, turn, out).is_some() {
-                    return Then::Close;
+                match self.turn(id, turn, out) {
+                    None => Then::GoOn,
+                    Some(Step::Refused(refused)) => Then::Refused(refused),
+                    // No mechanism has two questions without a message between
+                    // them.
+                    Some(_) => Then::Close,
                 }
             }
             Err(_) => {
@@ -315,9 +327,17 @@ impl Session for AuthSession {
                     return Then::Abort;
                 }
                 fail(out, id, &[b"code=temp_fail"]);
+                Then::GoOn
             }
         }
-        Then::GoOn
+    }
+}
+
+/// Why a mechanism is none here, for the log.
+fn not_offered(wanted: Option<Mechanism>) -> String {
+    match wanted {
+        Some(mechanism) => format!("{mechanism} is not offered"),
+        None => "the mechanism is not known".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmail_core::{Authenticator, Service, Unavailable, UnavailableKind, Verdict};
+use dmail_core::{Authenticator, Origin, Service, Unavailable, UnavailableKind, Verdict};
 use tokio::time::timeout;
 
 use super::Manners;
@@ -17,14 +17,18 @@ pub(super) type Answered = (Ticket, Question, Answer);
 /// A question that is under way.
 pub(super) type Asking = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
-/// Says whom the question comes through.
-pub(super) fn sign(question: &mut Question, manners: &Manners) {
-    let origin = match question {
-        Question::Authenticate(request) => &mut request.origin,
-        Question::Change(change) => &mut change.origin,
-        Question::Search(search) => &mut search.origin,
-        Question::Forget(_) => return,
-    };
+/// Where the question comes from, if it is about users.
+pub(super) fn origin_of(question: &mut Question) -> Option<&mut Origin> {
+    match question {
+        Question::Authenticate(request) => Some(&mut request.origin),
+        Question::Change(change) => Some(&mut change.origin),
+        Question::Search(search) => Some(&mut search.origin),
+        Question::Forget(_) => None,
+    }
+}
+
+/// Says whom a question comes through.
+pub(super) fn sign(origin: &mut Origin, manners: &Manners) {
     origin.dialect = Some(manners.dialect);
     if let (Service::Line, Some(service)) = (origin.service, manners.service) {
         origin.service = service;

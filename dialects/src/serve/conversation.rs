@@ -24,9 +24,10 @@ use super::asking::{self, Answered, Asked};
 use super::clock::{Clock, LAST_WORDS};
 use super::end::End;
 use super::input::Input;
+use super::refusals::Refusals;
 use super::stream::Stream;
 use super::{Manners, log};
-use crate::{Answer, Question, Session, Step, Then};
+use crate::{Answer, Question, Refused, Session, Step, Then};
 
 /// Output beyond which no more requests are taken.
 const MUCH_OUTPUT: usize = 256 * 1024;
@@ -62,6 +63,7 @@ pub(super) struct Conversation<S> {
     finished: bool,
     stopping: bool,
     clock: Clock,
+    refusals: Refusals,
 }
 
 impl<S: Stream> Conversation<S> {
@@ -84,11 +86,12 @@ impl<S: Stream> Conversation<S> {
             finished: false,
             stopping: false,
             clock,
+            refusals: Refusals::default(),
         }
     }
 
     /// Talks with the client until one of the two has enough.
-    pub(super) async fn run(mut self, shutdown: &Shutdown) -> End {
+    pub(super) async fn run(&mut self, shutdown: &Shutdown) -> End {
         self.session.greeting(self.flow.output());
         let mut asked_to_stop = pin!(shutdown.asked());
         let end = loop {
@@ -103,6 +106,11 @@ impl<S: Stream> Conversation<S> {
         };
         self.part(&end).await;
         end
+    }
+
+    /// Who the client is, for the log.
+    pub(super) fn peer(&self) -> Option<String> {
+        self.flow.stream().peer()
     }
 
     /// What comes first: sending, then answers, then what is asked.
@@ -194,10 +202,12 @@ impl<S: Stream> Conversation<S> {
 
     /// Takes the requests that are there, as far as their turn has come.
     async fn take_requests(&mut self) -> Result<(), End> {
-        while self.takes() && !self.input.is_empty() {
+        while self.takes() {
             match self.session.next(self.input.bytes(), self.flow.output()) {
                 Step::More => break,
                 Step::Ask(ticket, question) => self.ask(Some((ticket, question))).await?,
+                Step::Refused(refused) => self.refused(*refused),
+                Step::Done => self.closing = Some(End::Done),
                 Step::Close(why) => self.closing = Some(End::Broken(why)),
             }
         }
@@ -218,7 +228,9 @@ impl<S: Stream> Conversation<S> {
     /// once, it is written at once.
     async fn ask(&mut self, mut next: Option<Asked>) -> Result<(), End> {
         while let Some((ticket, mut question)) = next.take() {
-            asking::sign(&mut question, &self.manners);
+            if let Some(origin) = asking::origin_of(&mut question) {
+                asking::sign(origin, &self.manners);
+            }
             if let Some(answer) = asking::recall(&*self.gateway, &question) {
                 next = self.answer((ticket, question, answer))?;
                 continue;
@@ -247,6 +259,10 @@ impl<S: Stream> Conversation<S> {
         match self.session.answered(ticket, answer, self.flow.output()) {
             Then::Ask(ticket, question) => Ok(Some((ticket, question))),
             Then::GoOn => Ok(None),
+            Then::Refused(refused) => {
+                self.refused(*refused);
+                Ok(None)
+            }
             Then::Close => {
                 self.closing = Some(End::Done);
                 Ok(None)
@@ -255,8 +271,14 @@ impl<S: Stream> Conversation<S> {
         }
     }
 
+    /// The session has refused a login itself.
+    fn refused(&mut self, refused: Refused) {
+        self.refusals.log(refused, &self.manners, self.peer());
+    }
+
     /// Takes leave as the end demands. To let go of a stream closes it.
     async fn part(&mut self, end: &End) {
+        self.refusals.tell_left_out(&self.manners);
         match end {
             End::BrokenOff => self.flow.stream().break_off(),
             End::Broken(_) => {

@@ -63,14 +63,15 @@ fn in_order<S: Session>(
                 input.extend_from_slice(arrived);
                 rest = later;
             }
-            Step::Close(_) => return out,
+            Step::Close(_) | Step::Done => return out,
+            Step::Refused(_) => {}
             Step::Ask(ticket, question) => {
                 let mut asked = Some((ticket, question));
                 while let Some((ticket, question)) = asked.take() {
                     let choice = name_of(&question).map_or(0, |name| name.as_str().len());
                     match session.answered(ticket, answer(&question, choice), &mut out) {
                         Then::Ask(ticket, question) => asked = Some((ticket, question)),
-                        Then::GoOn => {}
+                        Then::GoOn | Then::Refused(_) => {}
                         Then::Close | Then::Abort => return out,
                     }
                 }
@@ -91,7 +92,8 @@ fn out_of_order<S: Session>(dialect: &Dialect<S>, choices: &mut Choices, bytes: 
                 wait(dialect, &mut waiting, ticket, question);
                 continue;
             }
-            Step::Close(_) => return,
+            Step::Refused(_) => continue,
+            Step::Close(_) | Step::Done => return,
             Step::More => {}
         }
         let bound = greeting + fed * SAID_FOR_A_BYTE + answers * SAID_FOR_AN_ANSWER;
@@ -103,7 +105,7 @@ fn out_of_order<S: Session>(dialect: &Dialect<S>, choices: &mut Choices, bytes: 
             let answer = answer(&question, choices.below(16));
             match session.answered(ticket, answer, &mut out) {
                 Then::Ask(ticket, question) => wait(dialect, &mut waiting, ticket, question),
-                Then::GoOn => {}
+                Then::GoOn | Then::Refused(_) => {}
                 Then::Close | Then::Abort => return,
             }
         } else if rest.is_empty() {

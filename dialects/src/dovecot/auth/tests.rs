@@ -28,6 +28,20 @@ fn offering(tempfail: Tempfail, mechanisms: &[Mechanism]) -> AuthSession {
 /// What was written, what was asked (user, password), and why it ended.
 type Talk = (String, Vec<(String, String)>, Option<&'static str>);
 
+/// What a fresh session logs as refused when `text` arrives, after VERSION.
+fn refused(text: &str) -> Vec<Refused> {
+    let mut session = session(Tempfail::Code);
+    let mut input = BytesMut::from(format!("VERSION\t1\t0\n{text}").as_bytes());
+    let (mut out, mut refused) = (Vec::new(), Vec::new());
+    loop {
+        match session.next(&mut input, &mut out) {
+            Step::More => return refused,
+            Step::Refused(one) => refused.push(*one),
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
 /// What a fresh session writes and asks when `text` arrives.
 fn talk(text: &str) -> Talk {
     let mut session = session(Tempfail::Code);
@@ -44,7 +58,8 @@ fn talk(text: &str) -> Talk {
                 let secret = String::from_utf8_lossy(secret.expose()).into_owned();
                 asked.push((request.user.to_string(), secret));
             }
-            step @ Step::Ask(..) => panic!("{step:?}"),
+            Step::Refused(_) => {}
+            step @ (Step::Ask(..) | Step::Done) => panic!("{step:?}"),
         }
     }
 }
@@ -118,6 +133,7 @@ fn feed(session: &mut AuthSession, text: &str, out: &mut Vec<u8>) -> Vec<(Ticket
     loop {
         match session.next(&mut input, out) {
             Step::Ask(ticket, Question::Authenticate(request)) => asked.push((ticket, request)),
+            Step::Refused(_) => {}
             Step::More => return asked,
             step => panic!("{step:?}"),
         }
@@ -263,6 +279,30 @@ fn a_login_that_nobody_can_have_fails_without_a_question() {
     assert_eq!(end, None);
 }
 
+#[test]
+fn what_is_refused_unasked_is_told_to_the_log() {
+    let origin = "service=imap\trip=192.0.2.7\t";
+    for (login, user, why) in [
+        (format!("PLAIN\t{origin}resp={}", encoded("\0bob\0")), "bob", "the password is empty"),
+        (format!("PLAIN\t{origin}resp={}", encoded("root\0bob\0pw")), "", "the authorization"),
+        (format!("PLAIN\t{origin}resp={}", encoded("\0two words\0pw")), "", "user name: "),
+        (format!("PLAIN\t{origin}resp=%%%"), "", "this is not base64"),
+        (format!("PLAIN\t{origin}resp={}", encoded("bob")), "", "the response does not follow"),
+        (format!("SCRAM-SHA-256\t{origin}"), "", "SCRAM-SHA-256 is not offered"),
+        (format!("NTLM\t{origin}"), "", "the mechanism is not known"),
+    ] {
+        let refused = refused(&format!("AUTH\t1\t{login}\n"));
+        let [refused] = &refused[..] else { panic!("{login}: {refused:?}") };
+        assert_eq!(refused.user.as_ref().map_or("", Username::as_str), user, "{login}");
+        assert!(refused.text.starts_with(why), "{login}: {}", refused.text);
+        assert_eq!(refused.reason, "bad-input");
+        assert_eq!(refused.origin.client, "192.0.2.7".parse().ok(), "{login}");
+        assert_eq!(refused.origin.service, Service::Imap, "{login}");
+    }
+    let unknown = refused("CONT\t7\tYm9i\n");
+    assert!(unknown[0].text.contains("not known, or was given up"), "{unknown:?}");
+}
+
 /// The text of the last line, which is `CONT 1 base64`.
 fn last_cont(out: &[u8]) -> String {
     let text = String::from_utf8_lossy(out);
@@ -378,7 +418,7 @@ proptest::proptest! {
         input.extend_from_slice(&bytes);
         let (mut session, mut out) = (session(Tempfail::Code), Vec::new());
         for _ in 0..bytes.len() + 2 {
-            if !matches!(session.next(&mut input, &mut out), Step::Ask(..)) {
+            if !matches!(session.next(&mut input, &mut out), Step::Ask(..) | Step::Refused(_)) {
                 break;
             }
         }
