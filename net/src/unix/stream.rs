@@ -37,8 +37,9 @@ impl UnixStream {
         Self { socket: Socket::New { stream, was_read: false } }
     }
 
-    /// The user that the client ran as when it connected.
-    pub(super) fn uid(&self) -> Option<u32> {
+    /// The user that the client ran as when it connected, if the system says so.
+    #[must_use]
+    pub fn uid(&self) -> Option<u32> {
         let credentials = match &self.socket {
             Socket::New { stream, .. } => rustix::net::sockopt::socket_peercred(stream),
             Socket::Watched(stream) => rustix::net::sockopt::socket_peercred(stream),
