@@ -30,8 +30,8 @@ pub struct ProcExecSession {
     config: UnixAccount,
     lines: Lines,
     /// The ids of smtpd, as it wrote them, and whether a login is checked.
-    waiting: HashMap<u32, (String, bool)>,
-    next_ticket: u32,
+    waiting: HashMap<u64, (String, bool)>,
+    next_ticket: u64,
 }
 
 impl ProcExecSession {

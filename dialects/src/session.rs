@@ -9,7 +9,7 @@ use crate::Refused;
 
 /// The number of a question on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub u32);
+pub struct Ticket(pub u64);
 
 /// One connection's conversation, without IO. Whoever runs it feeds it what
 /// arrived, asks what it wants asked, in any order, and sends what it writes.

@@ -24,16 +24,9 @@ pub struct UnixListener {
     socket: AsyncFd<StdListener>,
 }
 
-/// The client of a unix socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnixPeer {
-    /// The user that it ran as when it connected, if the system says so.
-    pub uid: Option<u32>,
-}
-
 impl Incoming for UnixListener {
     type Stream = UnixStream;
-    type Peer = UnixPeer;
+    type Peer = ();
 
     const AT_ONCE: bool = true;
 
@@ -44,8 +37,8 @@ impl Incoming for UnixListener {
         Ok((UnixStream::new(StdStream::from(socket)), None))
     }
 
-    fn prepare(stream: &UnixStream, _: Option<SocketAddr>) -> Option<UnixPeer> {
-        Some(UnixPeer { uid: stream.uid() })
+    fn prepare(_: &UnixStream, _: Option<SocketAddr>) -> Option<()> {
+        Some(())
     }
 
     fn dismiss(stream: &UnixStream, words: &[u8]) {

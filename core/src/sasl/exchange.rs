@@ -25,6 +25,7 @@ use crate::{
 pub struct Terms {
     /// Random text of the server's, unlike that of any other exchange:
     /// printable ASCII without a comma. 18 bytes from a good source, as base64.
+    /// Mechanisms that tell the password itself use none.
     pub nonce: Box<str>,
     /// Whether the client could have chosen a mechanism that is bound to TLS.
     /// One that could but says that none was offered has somebody in between.

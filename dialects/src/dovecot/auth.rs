@@ -54,10 +54,7 @@ pub struct AuthSession {
     client: Option<u32>,
     /// The logins that are not decided, by their ids.
     logins: HashMap<u32, Login>,
-    /// Whose question each ticket is. A ticket is never used for two questions,
-    /// as an id may be: a late answer to a cancelled login is nobody's.
-    tickets: HashMap<u32, u32>,
-    last_ticket: u32,
+    last_number: u32,
 }
 
 /// A login that is not decided.
@@ -69,8 +66,9 @@ struct Login {
     /// Whether a mail process will take the login up.
     is_taken_up: bool,
     stage: Stage,
-    /// Its place in the order of arrival.
-    begun: u32,
+    /// Its number in the order of arrival: never that of another login, as its
+    /// id may be.
+    number: u32,
 }
 
 enum Stage {
@@ -92,8 +90,7 @@ impl AuthSession {
             client_pid: None,
             client: None,
             logins: HashMap::new(),
-            tickets: HashMap::new(),
-            last_ticket: 0,
+            last_number: 0,
         }
     }
 
@@ -123,15 +120,15 @@ impl AuthSession {
             return Ok(Some(Step::Refused(refused)));
         }
         let terms = Terms {
-            nonce: STANDARD.encode(rand::random::<[u8; 18]>()).into(),
+            nonce: nonce(mechanism),
             plus_offered: handshake::offered(&self.config, minor).any(Mechanism::is_bound),
             max_name: Username::MAX_BYTES,
         };
         let exchange = Exchange::new(mechanism, terms);
         let first = exchange.begin();
-        let begun = self.next_number();
-        let stage = Stage::Responding;
-        let login = Login { origin, exchange, takes_last, is_taken_up, stage, begun };
+        self.last_number = self.last_number.wrapping_add(1);
+        let (stage, number) = (Stage::Responding, self.last_number);
+        let login = Login { origin, exchange, takes_last, is_taken_up, stage, number };
         self.logins.insert(id, login);
         Ok(match request.response {
             // Exim sends an empty one when it has none; nobody else sends it.
@@ -147,17 +144,12 @@ impl AuthSession {
             return true;
         }
         let idle = self.logins.iter().filter(|(_, login)| !matches!(login.stage, Stage::Asked));
-        let Some(oldest) = idle.min_by_key(|(_, login)| login.begun).map(|(id, _)| *id) else {
+        let Some(oldest) = idle.min_by_key(|(_, login)| login.number).map(|(id, _)| *id) else {
             return false;
         };
         self.logins.remove(&oldest);
         fail(out, oldest, &[b"code=temp_fail"]);
         true
-    }
-
-    fn next_number(&mut self) -> u32 {
-        self.last_ticket = self.last_ticket.wrapping_add(1);
-        self.last_ticket
     }
 
     fn go_on<'a>(
@@ -213,7 +205,6 @@ impl AuthSession {
 
     /// Wraps a turn of the login that `id` has.
     fn turn(&mut self, id: u32, turn: Turn, out: &mut Vec<u8>) -> Option<Step> {
-        let ticket = self.next_number();
         let login = self.logins.get_mut(&id)?;
         match turn {
             Turn::Say(text, binding) => {
@@ -225,9 +216,8 @@ impl AuthSession {
             Turn::Ask(user, purpose) => {
                 login.stage = Stage::Asked;
                 let origin = login.origin;
-                self.tickets.insert(ticket, id);
                 let request = AuthRequest { user, purpose, origin, trace: None };
-                return Some(Step::Ask(Ticket(ticket), Question::Authenticate(request)));
+                return Some(Step::Ask(ticket(login.number, id), Question::Authenticate(request)));
             }
             Turn::Accepted(account, Some(last)) if !login.takes_last => {
                 login.stage = Stage::Ending(account);
@@ -258,6 +248,25 @@ impl AuthSession {
     }
 }
 
+/// The ticket of a login's question: a late answer to a cancelled login is
+/// nobody's, whoever has its id by then. It has one question at a time.
+fn ticket(number: u32, id: u32) -> Ticket {
+    Ticket(u64::from(number) << 32 | u64::from(id))
+}
+
+/// The number and the id of the login whose ticket it is.
+fn numbers(Ticket(ticket): Ticket) -> (u32, u32) {
+    ((ticket >> 32) as u32, ticket as u32)
+}
+
+/// What the server makes up for a login: nothing, where the client says all.
+fn nonce(mechanism: Mechanism) -> Box<str> {
+    match mechanism.tells_password() {
+        true => Box::default(),
+        false => STANDARD.encode(rand::random::<[u8; 18]>()).into(),
+    }
+}
+
 impl LineSession for AuthSession {
     fn lines(&mut self) -> &mut Lines {
         &mut self.lines
@@ -283,7 +292,6 @@ impl LineSession for AuthSession {
             (b"CANCEL", _) => {
                 let id = fields.next().and_then(line::id).ok_or(Broken("CANCEL without id"))?;
                 self.logins.remove(&id);
-                self.tickets.retain(|_, asked| *asked != id);
                 Ok(None)
             }
             (b"CPID", _) => {
@@ -307,8 +315,9 @@ impl Session for AuthSession {
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
         // A login that was cancelled meanwhile gets no answer.
-        let Some(id) = self.tickets.remove(&ticket.0) else { return Then::GoOn };
-        let Some(login) = self.logins.get_mut(&id) else { return Then::GoOn };
+        let (number, id) = numbers(ticket);
+        let login = self.logins.get_mut(&id).filter(|login| login.number == number);
+        let Some(login) = login else { return Then::GoOn };
         let Answer::Verdict(verdict) = answer else { return Then::Close };
         match verdict {
             Ok(verdict) => {

@@ -91,7 +91,7 @@ impl<S: Stream> Conversation<S> {
     }
 
     /// Talks with the client until one of the two has enough.
-    pub(super) async fn run(mut self, shutdown: &Shutdown) -> End {
+    pub(super) async fn run(&mut self, shutdown: &Shutdown) -> End {
         self.session.greeting(self.flow.output());
         let mut asked_to_stop = pin!(shutdown.asked());
         let end = loop {
@@ -106,6 +106,11 @@ impl<S: Stream> Conversation<S> {
         };
         self.part(&end).await;
         end
+    }
+
+    /// Who the client is, for the log.
+    pub(super) fn peer(&self) -> Option<String> {
+        self.flow.stream().peer()
     }
 
     /// What comes first: sending, then answers, then what is asked.
@@ -268,7 +273,7 @@ impl<S: Stream> Conversation<S> {
 
     /// The session has refused a login itself.
     fn refused(&mut self, refused: Refused) {
-        self.refusals.log(refused, &self.manners, self.flow.stream().peer());
+        self.refusals.log(refused, &self.manners, self.peer());
     }
 
     /// Takes leave as the end demands. To let go of a stream closes it.

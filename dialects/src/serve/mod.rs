@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmail_core::{Authenticator, Service};
-use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixPeer, UnixStream};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixStream};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::Session;
@@ -118,9 +118,8 @@ impl Server {
     pub async fn serve_tcp(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) {
         let policy = self.policy();
         let stop = shutdown.clone();
-        dmail_net::serve(listener, policy, shutdown, move |stream: TcpStream, peer: Peer| {
-            let client = format!("{}", peer.client_ip());
-            Arc::clone(&self).talk(stream, client, stop.clone())
+        dmail_net::serve(listener, policy, shutdown, move |stream: TcpStream, _: Peer| {
+            Arc::clone(&self).talk(stream, stop.clone())
         })
         .await;
     }
@@ -129,24 +128,26 @@ impl Server {
     pub async fn serve_unix(self: Arc<Self>, listener: UnixListener, shutdown: Shutdown) {
         let policy = self.policy();
         let stop = shutdown.clone();
-        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, peer: UnixPeer| {
-            let client = peer.uid.map_or("local".to_owned(), |uid| format!("local uid {uid}"));
-            Arc::clone(&self).talk(stream, client, stop.clone())
+        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, ()| {
+            Arc::clone(&self).talk(stream, stop.clone())
         })
         .await;
     }
 
-    async fn talk<S: Stream>(self: Arc<Self>, stream: S, server: String, shutdown: Shutdown) {
+    async fn talk<S: Stream>(self: Arc<Self>, stream: S, shutdown: Shutdown) {
         let session = (self.new_session)();
         let dialect = self.manners.dialect;
-        tracing::debug!(dialect, %server, "connected");
+        tracing::debug!(dialect, server = stream.peer(), "connected");
         let gateway = Arc::clone(&self.gateway);
-        let manners = Arc::clone(&self.manners);
-        match converse(manners, gateway, session, stream, &shutdown).await {
+        let mut conversation =
+            Conversation::new(Arc::clone(&self.manners), gateway, session, stream);
+        let end = conversation.run(&shutdown).await;
+        let server = || conversation.peer();
+        match end {
             End::Broken(reason) => {
-                tracing::info!(dialect, %server, reason, "connection ended");
+                tracing::info!(dialect, server = server(), reason, "connection ended");
             }
-            end => tracing::debug!(dialect, %server, reason = %end, "connection ended"),
+            end => tracing::debug!(dialect, server = server(), reason = %end, "connection ended"),
         }
     }
 

@@ -43,7 +43,7 @@ impl Refusals {
             dialect = origin.dialect,
             user = user.as_ref().map(tracing::field::debug),
             client = origin.client.map(tracing::field::display),
-            server = server.map(tracing::field::display),
+            server,
             reason,
             ?text,
             "login refused"

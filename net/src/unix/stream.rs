@@ -70,6 +70,15 @@ impl UnixStream {
     }
 }
 
+impl TryFrom<StdStream> for UnixStream {
+    type Error = io::Error;
+
+    fn try_from(stream: StdStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self::new(stream))
+    }
+}
+
 /// What came of an attempt, unless it would have had to wait.
 fn at_once(outcome: io::Result<usize>) -> Option<io::Result<usize>> {
     match outcome {
@@ -132,8 +141,7 @@ mod tests {
 
     fn pair() -> (UnixStream, StdStream) {
         let (ours, theirs) = StdStream::pair().expect("a pair");
-        ours.set_nonblocking(true).expect("a setting");
-        (UnixStream::new(ours), theirs)
+        (ours.try_into().expect("a setting"), theirs)
     }
 
     fn is_watched(stream: &UnixStream) -> bool {

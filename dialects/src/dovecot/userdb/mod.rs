@@ -162,7 +162,7 @@ impl LineSession for UserdbSession {
             return Ok(None);
         };
         self.waiting.insert(id, verb);
-        Ok(Some(Step::Ask(Ticket(id), question)))
+        Ok(Some(Step::Ask(Ticket(id.into()), question)))
     }
 }
 
@@ -176,7 +176,7 @@ impl Session for UserdbSession {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        let Ticket(id) = ticket;
+        let Ok(id) = u32::try_from(ticket.0) else { return Then::GoOn };
         let Some(verb) = self.waiting.remove(&id) else { return Then::GoOn };
         match (verb, answer) {
             (Verb::User | Verb::Request, Answer::Verdict(Ok(Verdict::Accepted(account)))) => {
