@@ -26,10 +26,16 @@ pub(crate) struct BareLines {
 impl BareLines {
     /// Starts one that listens on this socket and answers each line with `answer`.
     pub(crate) fn start(socket: &Path, answer: &str) -> Result<Self, Failure> {
+        Self::of_requests(socket, 1, answer)
+    }
+
+    /// The same for requests of so many lines.
+    pub(crate) fn of_requests(socket: &Path, lines: usize, answer: &str) -> Result<Self, Failure> {
         let own = std::env::current_exe().map_err(Failure::system("find this program"))?;
         let process = Command::new(own)
             .arg("bare-lines")
             .arg(socket)
+            .arg(lines.to_string())
             .arg(answer)
             .spawn()
             .map_err(Failure::system("start the bare line server"))?;
@@ -59,30 +65,33 @@ impl Drop for BareLines {
 }
 
 /// Is that server, until killed.
-pub(crate) fn run(socket: &Path, answer: &str) -> Result<(), Failure> {
+pub(crate) fn run(socket: &Path, lines: usize, answer: &str) -> Result<(), Failure> {
     let answer: &'static [u8] = format!("{answer}\n").into_bytes().leak();
     let serving = async {
         let listener = UnixListener::bind(socket)?;
         loop {
             let (stream, _) = listener.accept().await?;
-            tokio::spawn(serve(stream, answer));
+            tokio::spawn(serve(stream, lines, answer));
         }
     };
     let served: io::Result<()> = one_thread()?.block_on(serving);
     served.map_err(Failure::system("serve"))
 }
 
-async fn serve(mut stream: UnixStream, answer: &[u8]) -> io::Result<()> {
+async fn serve(mut stream: UnixStream, lines: usize, answer: &[u8]) -> io::Result<()> {
     let (mut input, mut output) = (vec![0; 16 * 1024], Vec::new());
+    let mut unanswered = 0;
     loop {
         let read = stream.read(&mut input).await?;
         if read == 0 {
             return Ok(());
         }
         output.clear();
-        for _ in input[..read].iter().filter(|byte| **byte == b'\n') {
+        unanswered += input[..read].iter().filter(|byte| **byte == b'\n').count();
+        for _ in 0..unanswered / lines {
             output.extend_from_slice(answer);
         }
+        unanswered %= lines;
         stream.write_all(&output).await?;
     }
 }
