@@ -66,6 +66,8 @@ enum Command {
     AuthHttp,
     /// Postfix's policy delegation: requests, and memory of what logins sent
     Policy,
+    /// SMTP logins through Postfix, beside one that asks Dovecot's auth
+    Postfix,
     /// The line protocol over the pipes of child modules
     Modules,
     /// POP3 sessions: login, STAT, QUIT

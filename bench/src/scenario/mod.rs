@@ -16,6 +16,7 @@ mod nwauth;
 mod open;
 mod policy;
 mod pop;
+mod postfix;
 mod smtp;
 
 use crate::Command;
@@ -30,7 +31,7 @@ pub(crate) use nwauth::find_users;
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 16] = [
+pub(crate) const ALL: [(Command, Run); 17] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
     (Command::Guesses, guesses::run),
@@ -38,6 +39,7 @@ pub(crate) const ALL: [(Command, Run); 16] = [
     (Command::Dialects, dialects::run),
     (Command::AuthHttp, auth_http::run),
     (Command::Policy, policy::run),
+    (Command::Postfix, postfix::run),
     (Command::Modules, modules::run),
     (Command::Ldap, bases::ldap),
     (Command::Sql, bases::sql),
