@@ -22,6 +22,7 @@ mod load;
 mod mail;
 mod measure;
 mod peer;
+mod process;
 mod program;
 mod report;
 mod scenario;

@@ -3,22 +3,19 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::failure::Failure;
 use crate::load::one_thread;
-
-/// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::process::Process;
 
 /// A bare line server in a process of its own; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct BareLines {
-    process: Child,
+    process: Process,
     /// Where it listens.
     pub(crate) socket: PathBuf,
 }
@@ -32,35 +29,16 @@ impl BareLines {
     /// The same for requests of so many lines.
     pub(crate) fn of_requests(socket: &Path, lines: usize, answer: &str) -> Result<Self, Failure> {
         let own = std::env::current_exe().map_err(Failure::system("find this program"))?;
-        let process = Command::new(own)
-            .arg("bare-lines")
-            .arg(socket)
-            .arg(lines.to_string())
-            .arg(answer)
-            .spawn()
-            .map_err(Failure::system("start the bare line server"))?;
-        let server = Self { process, socket: socket.to_owned() };
-        let late = Instant::now() + PATIENCE;
-        while std::os::unix::net::UnixStream::connect(socket).is_err() {
-            if Instant::now() > late {
-                return Err(Failure::Program("the bare line server did not start".to_owned()));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(server)
+        let mut command = Command::new(own);
+        command.arg("bare-lines").arg(socket).arg(lines.to_string()).arg(answer);
+        let mut process = Process::start("the bare line server", &mut command)?;
+        process.wait_until(|| std::os::unix::net::UnixStream::connect(socket).is_ok())?;
+        Ok(Self { process, socket: socket.to_owned() })
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-}
-
-impl Drop for BareLines {
-    fn drop(&mut self) {
-        // It has nothing to lose.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.pid()
     }
 }
 
