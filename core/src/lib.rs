@@ -34,7 +34,7 @@ mod secret;
 mod trace;
 mod verdict;
 
-pub use authenticator::{Authenticator, Unavailable, UnavailableKind, Watcher};
+pub use authenticator::{Authenticator, CacheStatus, Unavailable, UnavailableKind, Watcher};
 pub use change::{Action, Change, Outcome};
 pub use drop_path::{HashSpool, drop_path, is_hash_directory};
 pub use guess::{Advice, Guess, Guesses};

@@ -27,8 +27,8 @@ use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::pattern::AddressList;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Purpose, Rejection,
-    Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, CacheStatus, Change, Origin, Outcome, Proofs, Purpose,
+    Rejection, Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -129,6 +129,10 @@ impl Authenticator for Access {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.next.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.next.cache_status(reset)
     }
 
     fn watch(&self, watcher: std::sync::Weak<dyn Watcher>) {

@@ -45,7 +45,7 @@ impl Refusals {
             client = origin.client.map(tracing::field::display),
             transport = origin.transport.name(),
             session = origin.session.map(tracing::field::display),
-            server = server.map(tracing::field::display),
+            server,
             reason,
             ?text,
             "login refused"
