@@ -112,10 +112,15 @@ async fn a_login_that_nobody_is_asked_about_is_one_line_with_its_reason() {
     let auth = |fields: &str| format!("VERSION\t1\t1\nAUTH\t1\t{fields}\n").into_bytes();
     let coded = |text: &str| STANDARD.encode(text);
 
-    let plain = format!("PLAIN\trip=192.0.2.7\tresp={}", coded("eve\0bob\0opensesame"));
+    let plain =
+        format!("PLAIN\trip=192.0.2.7\tsession=a+1\tresp={}", coded("eve\0bob\0opensesame"));
     say("dovecot-auth", dovecot(), &auth(&plain)).await;
-    let expected = ["service=imap dialect=\"dovecot-auth\" client=192.0.2.7 server=\"local uid "];
-    one_line(&log, &[&expected[..], &["the authorization identity is not the user"]].concat());
+    let expected = [
+        "service=imap dialect=\"dovecot-auth\" client=192.0.2.7 ",
+        " transport=\"insecure\" session=a+1 server=\"local uid ",
+        "the authorization identity is not the user",
+    ];
+    one_line(&log, &expected);
 
     let plain = format!("PLAIN\tservice=smtp\tresp={}", coded("\0bob\0"));
     say("dovecot-auth", dovecot(), &auth(&plain)).await;
