@@ -111,7 +111,8 @@ fn greet(
     };
     let secret = server.config.secret.as_ref().filter(|_| !client.is_local());
     let (prove, by_address) = (secret.is_some(), server.gateway.sees_address());
-    let welcome = Welcome { nonce: rand::random(), prove, by_address };
+    let proofs = server.gateway.proofs();
+    let welcome = Welcome { nonce: rand::random(), prove, by_address, proofs };
     say(out, &welcome.line());
     match secret {
         Some(secret) => {

@@ -56,7 +56,7 @@ fn ask(
             Next::Ask(Box::pin(async move {
                 let mut answer = Vec::new();
                 let verdict = gateway.authenticate(&request).await;
-                wire::write_verdict(&mut answer, id, &verdict);
+                wire::write_judgement(&mut answer, id, &request.purpose, &verdict);
                 answer
             }))
         }
