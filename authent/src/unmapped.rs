@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
-    Unavailable, Username, Verdict, Watcher,
+    TokenIssuer, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::cache::{Cache, CacheConfig};
@@ -93,6 +93,10 @@ impl Authenticator for Unmapped {
 
     fn proofs(&self) -> Proofs {
         self.source.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.source.token_issuer()
     }
 
     fn sees_address(&self) -> bool {

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Purpose, Rejection,
-    Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
+    Search, SearchOutcome, Service, TokenIssuer, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -117,6 +117,10 @@ impl Authenticator for Access {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.next.token_issuer()
     }
 }
 

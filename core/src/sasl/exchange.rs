@@ -16,8 +16,8 @@ use std::sync::Arc;
 use super::scram::{Binding, Bound, Final, First};
 use super::{Credentials, LoginName, Malformed, Mechanism, login_name, plain, scram, token};
 use crate::{
-    Account, Evidence, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret, Username,
-    Verdict,
+    Account, Evidence, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret, TokenIssuer,
+    Username, Verdict,
 };
 
 /// What an exchange is begun with.
@@ -31,6 +31,8 @@ pub struct Terms {
     pub plus_offered: bool,
     /// Longest user name of the protocol, in bytes.
     pub max_name: usize,
+    /// Where a client whose token is refused gets a better one.
+    pub issuer: Option<Arc<TokenIssuer>>,
 }
 
 /// One login.
@@ -112,10 +114,7 @@ impl Exchange {
             }
             (Stage::Judging(None), Verdict::Accepted(account)) => Turn::Accepted(account, None),
             (Stage::Judging(Some(proof)), Verdict::Accepted(account)) => accepted(account, &proof),
-            (Stage::Judging(_), Verdict::Rejected(rejection)) if self.is_token() => {
-                self.stage = Stage::Refused(Some(rejection));
-                Turn::Say(token::REFUSED.to_vec(), None)
-            }
+            (Stage::Judging(_), Verdict::Rejected(rejection)) => self.refuse(rejection),
             (_, Verdict::Rejected(rejection)) => Turn::Refused(Some(rejection)),
             (_, Verdict::Accepted(_)) => Turn::Refused(None),
         }
@@ -165,8 +164,17 @@ impl Exchange {
         Turn::Ask(user, Purpose::Prove(proof))
     }
 
-    fn is_token(&self) -> bool {
-        matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2)
+    /// The end; a client that has shown a token reads why in a message of its
+    /// own, and answers first.
+    fn refuse(&mut self, rejection: Rejection) -> Turn {
+        let issuer = self.terms.issuer.as_deref();
+        let text = match self.mechanism {
+            Mechanism::OAuthBearer => token::bearer_refused(issuer),
+            Mechanism::XOAuth2 => token::xoauth2_refused(issuer),
+            _ => return Turn::Refused(Some(rejection)),
+        };
+        self.stage = Stage::Refused(Some(rejection));
+        Turn::Say(text, None)
     }
 
     /// What a client of CRAM-MD5 signs: a message id (RFC 2195 section 2).

@@ -25,7 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use dmail_core::sasl::{self, Exchange, Mechanism, Terms, Turn};
 use dmail_core::{
-    Account, AuthRequest, Origin, Rejection, RejectionKind, Secret, Service, Username,
+    Account, AuthRequest, Origin, Rejection, RejectionKind, Secret, Service, TokenIssuer, Username,
 };
 
 use super::line::{self, MAX_AUTH_LINE, put_escaped};
@@ -74,6 +74,8 @@ pub struct Config {
     /// The mechanisms that are offered, in this order: [`PASSWORDS`], and
     /// others that the user base can judge ([`Mechanism::is_served_by`]).
     pub mechanisms: Arc<[Mechanism]>,
+    /// Where clients get their tokens, if any are judged.
+    pub issuer: Option<Arc<TokenIssuer>>,
     /// The server's process.
     pub pid: u32,
     /// The number of this connection, unlike that of any other.
@@ -215,6 +217,7 @@ impl AuthSession {
             nonce: STANDARD.encode(rand::random::<[u8; 18]>()).into(),
             plus_offered: handshake::offered(&self.config, minor).any(Mechanism::is_bound),
             max_name: Username::MAX_BYTES,
+            issuer: self.config.issuer.clone(),
         };
         let exchange = Exchange::new(mechanism, terms);
         let first = exchange.begin();

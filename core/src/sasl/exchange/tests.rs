@@ -5,7 +5,7 @@ use crate::{Rejection, Salt};
 
 fn exchange(mechanism: Mechanism, plus_offered: bool) -> Exchange {
     let nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into();
-    Exchange::new(mechanism, Terms { nonce, plus_offered, max_name: 255 })
+    Exchange::new(mechanism, Terms { nonce, plus_offered, max_name: 255, issuer: None })
 }
 
 fn bob() -> Username {
@@ -161,6 +161,11 @@ fn a_refused_token_is_told_in_two_steps() {
     let mut xoauth2 = exchange(Mechanism::XOAuth2, false);
     assert_eq!(respond(&mut xoauth2, "user=bob\x01auth=Bearer t\x01\x01"), "prove bob");
     assert_eq!(told(xoauth2.answered(yes())), "accepted bob ");
+    let mut xoauth2 = exchange(Mechanism::XOAuth2, false);
+    assert_eq!(respond(&mut xoauth2, "user=bob\x01auth=Bearer t\x01\x01"), "prove bob");
+    let said = "say {\"status\":\"401\",\"schemes\":\"bearer\"}";
+    assert_eq!(told(xoauth2.answered(no())), said);
+    assert_eq!(respond(&mut xoauth2, ""), "refused not-verified");
 }
 
 proptest::proptest! {
