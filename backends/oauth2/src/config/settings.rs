@@ -129,8 +129,8 @@ dmail_core::settings! {
 
         /// How long a token that the issuer has called good is taken without
         /// asking again, but never after it expires. A token that is revoked
-        /// may live on for this long. 0 asks every time. A user who is
-        /// forgotten (`dmail cache forget`) is forgotten here, too.
+        /// may live on for this long, unless its user is forgotten (`doveadm
+        /// auth cache flush`, with `dialect dovecot-master`). 0 asks every time.
         remember: Duration = one("remember", seconds(0..=3600)),
             default: Value("60"), example: "remember 0";
     }
