@@ -28,6 +28,7 @@ pub mod multi;
 pub mod nwauth;
 
 mod foreign;
+mod ini;
 #[cfg(test)]
 mod manual;
 
@@ -174,7 +175,7 @@ pub const SOURCES: &[SourceKind] = &[
         summary: "DNAuth: the users.dat of DNews, which is only read",
         file: Some(SourceFile {
             vocabulary: &dnauth::settings::VOCABULARY,
-            check: dnauth::settings::check,
+            check: |file| dnauth::settings::load(file).diagnostics,
         }),
         open: |settings| Box::pin(async { open_dnauth(settings) }),
     },
@@ -194,7 +195,7 @@ pub const SOURCES: &[SourceKind] = &[
         summary: "a checkpassword program, which is started for each login",
         file: Some(SourceFile {
             vocabulary: &checkpassword::settings::VOCABULARY,
-            check: checkpassword::settings::check,
+            check: |file| checkpassword::settings::load(file).diagnostics,
         }),
         open: |settings| Box::pin(async { open_checkpassword(settings) }),
     },
@@ -204,7 +205,7 @@ pub const SOURCES: &[SourceKind] = &[
         summary: "the auth service of a Dovecot, over its sockets",
         file: Some(SourceFile {
             vocabulary: &dovecot::settings::VOCABULARY,
-            check: dovecot::settings::check,
+            check: |file| dovecot::settings::load(file).diagnostics,
         }),
         open: |settings| Box::pin(async { open_dovecot(settings) }),
     },
@@ -224,7 +225,7 @@ pub const SOURCES: &[SourceKind] = &[
         summary: "the authdaemond of a Courier, over its socket",
         file: Some(SourceFile {
             vocabulary: &courier::settings::VOCABULARY,
-            check: courier::settings::check,
+            check: |file| courier::settings::load(file).diagnostics,
         }),
         open: |settings| Box::pin(async { open_courier(settings) }),
     },

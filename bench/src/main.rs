@@ -64,6 +64,8 @@ enum Command {
     Dialects,
     /// nginx's auth_http over TCP, beside an nginx with a fixed answer
     AuthHttp,
+    /// SMTP logins through Postfix, beside one that asks Dovecot's auth
+    Postfix,
     /// The line protocol over the pipes of child modules
     Modules,
     /// POP3 sessions: login, STAT, QUIT

@@ -12,14 +12,15 @@
 //! answer, which Courier and Cyrus SASL take as one.
 
 use bytes::BytesMut;
-use dmail_core::sasl::{Credentials, login_name};
+use dmail_core::sasl::login_name;
 use dmail_core::{
     Account, Action, AuthRequest, Change, DropPath, Origin, Outcome, RejectionKind, Search,
     SearchOutcome, Secret, Service, Uid, Username, Verdict,
 };
 use memchr::memchr;
 
-use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount, service};
+use crate::refused::check;
+use crate::{Answer, Question, Refused, Session, Step, Then, Ticket, UnixAccount, service};
 
 /// Longest command line, and longest body of `AUTH`.
 const MAX_LINE: usize = 8_192;
@@ -43,8 +44,8 @@ enum Stage {
     Answer,
     /// Whether the old password is right: then this change is made.
     Old(Change),
-    /// The right to be asked: the old password is right.
-    Turn(Change),
+    /// Nothing: it was refused, and the connection is over.
+    Over,
 }
 
 impl AuthdaemonSession {
@@ -57,7 +58,7 @@ impl AuthdaemonSession {
 
     fn command(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
         if let Some(arguments) = line.strip_prefix(b"PASSWD ") {
-            return self.passwd(arguments, out);
+            return Some(self.passwd(arguments, out));
         }
         let text = String::from_utf8_lossy(line);
         let mut words = text.split([' ', '\t']);
@@ -68,7 +69,7 @@ impl AuthdaemonSession {
                 match login_name(user.unwrap_or_default().as_bytes(), Username::MAX_BYTES) {
                     Ok(user) => {
                         let request = AuthRequest::lookup(user, self.origin);
-                        self.ask(Question::Authenticate(request))
+                        Some(self.ask(Question::Authenticate(request)))
                     }
                     Err(_) => self.refuse(out),
                 }
@@ -76,7 +77,7 @@ impl AuthdaemonSession {
             Some("ENUMERATE") => {
                 let (from, max, origin) = (0, None, self.origin);
                 let search = Search { pattern: "*".into(), from, max, origin };
-                self.ask(Question::Search(search))
+                Some(self.ask(Question::Search(search)))
             }
             // `TCPREMOTEIP=address` and the like may come first.
             Some(setting) if setting.contains('=') => {
@@ -91,55 +92,67 @@ impl AuthdaemonSession {
     }
 
     /// `service LF type LF user LF password`.
-    fn login(&mut self, body: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+    fn login(&mut self, body: &[u8], out: &mut Vec<u8>) -> Step {
         let mut lines = body.splitn(4, |byte| *byte == b'\n');
         let mut next = || lines.next().unwrap_or_default();
         let (service, kind, user, password) = (next(), next(), next(), next());
         self.origin.service = service::named(service);
         if kind != b"login" {
-            return self.refuse(out);
+            let why = "only passwords are checked (login), and no challenges";
+            return self.refuse_login(Refused::new(self.origin, None, why), out);
         }
-        let user = login_name(user, Username::MAX_BYTES);
         let password = password.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let secret = Secret::new(password);
-        match (Credentials { user, secret }).usable() {
-            Ok((user, secret)) => {
-                let request = AuthRequest::check(user, secret, self.origin);
-                self.ask(Question::Authenticate(request))
-            }
-            Err(_) => self.refuse(out),
+        match check(user, Secret::new(password), self.origin) {
+            Ok(request) => self.ask(Question::Authenticate(request)),
+            Err(refused) => self.refuse_login(refused, out),
         }
     }
 
     /// `service TAB user TAB old TAB new [TAB]`: whoever knows the old password
     /// may set a new one.
-    fn passwd(&mut self, arguments: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+    fn passwd(&mut self, arguments: &[u8], out: &mut Vec<u8>) -> Step {
         let mut fields = arguments.split(|byte| *byte == b'\t');
         let mut next = || fields.next().unwrap_or_default();
         let (service, user, old, new) = (next(), next(), next(), next());
         self.origin.service = service::named(service);
-        let user = login_name(user, Username::MAX_BYTES);
         let (old, new) = (Secret::new(old), Secret::new(new));
-        match (Credentials { user, secret: old }).usable() {
-            Ok((user, old)) if !new.is_empty() => {
-                let request = AuthRequest::check(user.clone(), old, self.origin);
-                let action = Action::Set { secret: Some(new), info: None };
-                self.stage = Stage::Old(Change { user, action, origin: self.origin });
-                Some(Step::Ask(Ticket(1), Question::Authenticate(request)))
-            }
-            _ => self.refuse(out),
+        let request = match check(user, old, self.origin) {
+            Ok(request) => request,
+            Err(refused) => return self.refuse_login(refused, out),
+        };
+        let user = request.user.clone();
+        if new.is_empty() {
+            let why = "the new password is empty";
+            return self.refuse_login(Refused::new(self.origin, Some(user), why), out);
         }
+        let action = Action::Set { secret: Some(new), info: None };
+        self.stage = Stage::Old(Change { user, action, origin: self.origin });
+        Step::Ask(Ticket(1), Question::Authenticate(request))
     }
 
-    fn ask(&mut self, question: Question) -> Option<Step> {
+    fn ask(&mut self, question: Question) -> Step {
         self.stage = Stage::Answer;
-        Some(Step::Ask(Ticket(1), question))
+        Step::Ask(Ticket(1), question)
     }
 
+    /// Refuses a login, or a change of its password.
+    fn refuse_login(&mut self, refused: Box<Refused>, out: &mut Vec<u8>) -> Step {
+        self.say_no(out);
+        if self.once {
+            self.stage = Stage::Over;
+        }
+        Step::Refused(refused)
+    }
+
+    /// Refuses what is no login.
     fn refuse(&mut self, out: &mut Vec<u8>) -> Option<Step> {
+        self.say_no(out);
+        self.once.then_some(Step::Close("refused"))
+    }
+
+    fn say_no(&mut self, out: &mut Vec<u8>) {
         self.origin = Origin::local(Service::Line);
         out.extend_from_slice(b"FAIL\n");
-        self.once.then_some(Step::Close("refused"))
     }
 
     fn tell(&self, out: &mut Vec<u8>, account: &Account) {
@@ -171,18 +184,12 @@ impl AuthdaemonSession {
 
 impl Session for AuthdaemonSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        match self.stage {
+            Stage::Free => {}
+            Stage::Answer | Stage::Old(_) => return Step::More,
+            Stage::Over => return Step::Done,
+        }
         loop {
-            match std::mem::take(&mut self.stage) {
-                Stage::Free => {}
-                Stage::Turn(change) => {
-                    self.stage = Stage::Answer;
-                    return Step::Ask(Ticket(1), Question::Change(change));
-                }
-                busy => {
-                    self.stage = busy;
-                    return Step::More;
-                }
-            }
             let Some(end) = memchr(b'\n', input) else {
                 return match input.len() > MAX_LINE {
                     true => Step::Close("a line that is too long"),
@@ -194,7 +201,7 @@ impl Session for AuthdaemonSession {
                 Some(Ok(length)) if input.len() < end + 1 + length => return Step::More,
                 Some(Ok(length)) => {
                     let request = input.split_to(end + 1 + length);
-                    self.login(&request[end + 1..], out)
+                    Some(self.login(&request[end + 1..], out))
                 }
                 None => {
                     let line = input.split_to(end + 1);
@@ -212,8 +219,8 @@ impl Session for AuthdaemonSession {
         self.origin = Origin::local(Service::Line);
         match answer {
             Answer::Verdict(Ok(Verdict::Accepted(_))) if let Stage::Old(change) = stage => {
-                self.stage = Stage::Turn(change);
-                return Then::Again;
+                self.stage = Stage::Answer;
+                return Then::Ask(Ticket(1), Question::Change(change));
             }
             Answer::Changed(Ok(Outcome::Done(_))) => out.extend_from_slice(b"OK\n"),
             Answer::Changed(Ok(Outcome::Refused(_))) => out.extend_from_slice(b"FAIL\n"),
@@ -249,63 +256,52 @@ mod tests {
     use dmail_core::{Found, Hit, Info, Purpose, Rejection, Unavailable, UnavailableKind};
 
     use super::*;
-
-    fn user(name: &str) -> Username {
-        Username::parse(name.as_bytes()).expect("a name")
-    }
+    use crate::talk;
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &[u8], once: bool) -> String {
         let config = UnixAccount { uid: 8, gid: 9, home: "/var/mail".into() };
         let mut session = AuthdaemonSession::new(config, once);
-        let (mut input, mut out) = (BytesMut::from(input), Vec::new());
-        loop {
-            let then = match session.next(&mut input, &mut out) {
-                Step::More => break,
-                Step::Close(_) => Then::Close,
-                Step::Ask(ticket, Question::Authenticate(request)) => {
-                    let name = request.user.clone();
-                    let right = match &request.purpose {
-                        Purpose::Check(secret) => secret.expose() == b"s3 cret",
-                        _ => true,
-                    };
-                    let verdict = match name.as_str() {
-                        "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                        "bob" if right => {
-                            let mut account = Account::named(name);
-                            account.drop = DropPath::File("/mail/bob".into());
-                            // Nobody's number, and not root's.
-                            account.uid = Some(Uid::Number(0));
-                            account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
-                            Ok(Verdict::accepted(account))
-                        }
-                        _ => Ok(Verdict::Rejected(Rejection::not_verified(&name))),
-                    };
-                    session.answered(ticket, Answer::Verdict(verdict), &mut out)
-                }
-                Step::Ask(ticket, Question::Change(change)) => {
-                    let Action::Set { secret: Some(new), info: None } = change.action else {
-                        panic!("{change:?}")
-                    };
-                    let outcome = match new.expose() {
-                        b"short" => Outcome::Refused(Rejection::unsupported()),
-                        _ => Outcome::Done(format!("{} changed", change.user)),
-                    };
-                    session.answered(ticket, Answer::Changed(Ok(outcome)), &mut out)
-                }
-                Step::Ask(ticket, Question::Search(_)) => {
-                    let hits = vec![Hit { user: user("bob"), info: Info::default() }];
-                    let found = SearchOutcome::Found(Found { hits, scanned: 1 });
-                    session.answered(ticket, Answer::Found(Ok(found)), &mut out)
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            };
-            if matches!(then, Then::Close | Then::Abort) {
-                out.extend_from_slice(b"[closed]");
-                break;
+        let (out, end) = talk::with(&mut session, input, |question| match question {
+            Question::Authenticate(request) => Answer::Verdict(judge(&request)),
+            Question::Change(change) => {
+                let Action::Set { secret: Some(new), info: None } = change.action else {
+                    panic!("{change:?}")
+                };
+                Answer::Changed(Ok(match new.expose() {
+                    b"short" => Outcome::Refused(Rejection::unsupported()),
+                    _ => Outcome::Done(format!("{} changed", change.user)),
+                }))
             }
+            Question::Search(_) => {
+                let user = Username::parse(b"bob").expect("a name");
+                let hits = vec![Hit { user, info: Info::default() }];
+                Answer::Found(Ok(SearchOutcome::Found(Found { hits, scanned: 1 })))
+            }
+            question => panic!("{question:?}"),
+        });
+        let end = if end.is_empty() { "" } else { "[closed]" };
+        String::from_utf8(out).expect("text") + end
+    }
+
+    fn judge(request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        let name = request.user.clone();
+        let right = match &request.purpose {
+            Purpose::Check(secret) => secret.expose() == b"s3 cret",
+            _ => true,
+        };
+        match name.as_str() {
+            "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            "bob" if right => {
+                let mut account = Account::named(name);
+                account.drop = DropPath::File("/mail/bob".into());
+                // Nobody's number, and not root's.
+                account.uid = Some(Uid::Number(0));
+                account.info = r#"name="Bob B" quota="500""#.parse().expect("info");
+                Ok(Verdict::accepted(account))
+            }
+            _ => Ok(Verdict::Rejected(Rejection::not_verified(&name))),
         }
-        String::from_utf8(out).expect("text")
     }
 
     const BOB: &str = "UID=8\nGID=9\nHOME=/var/mail\nADDRESS=bob\nNAME=Bob B\n\

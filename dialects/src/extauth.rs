@@ -12,12 +12,13 @@
 //! again and takes that as no answer, which it does not remember.
 
 use bytes::BytesMut;
-use dmail_core::sasl::{Credentials, login_name};
+use dmail_core::sasl::login_name;
 use dmail_core::{
     Action, AuthRequest, Change, Origin, Outcome, RejectionKind, Secret, Service, Username, Verdict,
 };
 
-use crate::{Answer, Question, Session, Step, Then, Ticket};
+use crate::refused::usable;
+use crate::{Answer, Question, Refused, Session, Step, Then, Ticket};
 
 /// The conversation with ejabberd.
 #[derive(Debug, Default)]
@@ -37,8 +38,6 @@ enum Stage {
     Answer,
     /// The answer that allows this change.
     Leave(Leave, Change),
-    /// The right to be asked: the change is allowed.
-    Turn(Change),
 }
 
 /// What has to be so before a change is made.
@@ -66,74 +65,102 @@ impl ExtauthSession {
         Self { changes: true, ..Self::default() }
     }
 
-    /// What is asked for a request; `None` for one that is refused unasked.
-    fn question(&self, request: &[u8]) -> Option<Asked> {
+    /// What is asked for a request.
+    ///
+    /// # Errors
+    ///
+    /// It is refused unasked; if it is more than a question who exists, that is
+    /// for the log.
+    fn question(&self, request: &[u8]) -> Result<Asked, Option<Box<Refused>>> {
+        let refused = |why: &str| Some(Refused::new(origin(), None, why));
+        let Some(request) = Request::parse(request) else {
+            return Err(refused("a request without a user and a server"));
+        };
+        match request.verb {
+            b"auth" => Ok((Question::Authenticate(request.check()?), Stage::Answer)),
+            b"isuser" => {
+                let user = request.user().map_err(|_| None)?;
+                Ok((Question::Authenticate(AuthRequest::lookup(user, origin())), Stage::Answer))
+            }
+            b"setpass" | b"tryregister" | b"removeuser" | b"removeuser3" if !self.changes => {
+                Err(refused("accounts are not changed here (-changes)"))
+            }
+            b"setpass" => Ok(request.set(Leave::Accepted)?),
+            b"tryregister" => Ok(request.set(Leave::Unknown)?),
+            b"removeuser" => {
+                let change = change(request.user()?, Action::Delete);
+                Ok((Question::Change(change), Stage::Answer))
+            }
+            b"removeuser3" => {
+                let check = request.check()?;
+                let change = change(check.user.clone(), Action::Delete);
+                Ok((Question::Authenticate(check), Stage::Leave(Leave::Accepted, change)))
+            }
+            // A certificate is judged by whoever has seen it.
+            b"certauth" => Err(refused("certificates are not judged here")),
+            _ => Err(refused("a request that is not known")),
+        }
+    }
+}
+
+/// `verb:user:server[:password]`.
+struct Request<'a> {
+    verb: &'a [u8],
+    /// `user@server`, or `user`.
+    name: Vec<u8>,
+    password: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    fn parse(request: &'a [u8]) -> Option<Self> {
         let mut parts = request.splitn(4, |byte| *byte == b':');
         let (verb, user, server) = (parts.next()?, parts.next()?, parts.next()?);
-        let password = parts.next();
         let mut name = user.to_vec();
         if !server.is_empty() {
             name.push(b'@');
             name.extend_from_slice(server);
         }
-        let user = login_name(&name, Username::MAX_BYTES);
-        let origin = Origin::local(Service::Line);
-        let with_password = || {
-            let credentials = Credentials { user: user.clone(), secret: Secret::new(password?) };
-            credentials.usable().ok()
-        };
-        let check = || {
-            let (user, secret) = with_password()?;
-            Some(Question::Authenticate(AuthRequest::check(user, secret, origin)))
-        };
-        let look_up = |user| Question::Authenticate(AuthRequest::lookup(user, origin));
-        let change = |user, action| Change { user, action, origin };
-        let set = || {
-            let (user, secret) = with_password()?;
-            let action = Action::Set { secret: Some(secret), info: None };
-            Some((look_up(user.clone()), change(user, action)))
-        };
-        match verb {
-            b"auth" => Some((check()?, Stage::Answer)),
-            b"isuser" => Some((look_up(user.ok()?), Stage::Answer)),
-            _ if !self.changes => None,
-            b"setpass" => {
-                let (question, change) = set()?;
-                Some((question, Stage::Leave(Leave::Accepted, change)))
-            }
-            b"tryregister" => {
-                let (question, change) = set()?;
-                Some((question, Stage::Leave(Leave::Unknown, change)))
-            }
-            b"removeuser" => {
-                let change = change(user.ok()?, Action::Delete);
-                Some((Question::Change(change), Stage::Answer))
-            }
-            b"removeuser3" => {
-                let question = check()?;
-                let change = change(user.ok()?, Action::Delete);
-                Some((question, Stage::Leave(Leave::Accepted, change)))
-            }
-            // A certificate is judged by whoever has seen it.
-            _ => None,
-        }
+        Some(Self { verb, name, password: parts.next() })
     }
+
+    fn user(&self) -> Result<Username, Box<Refused>> {
+        let user = login_name(&self.name, Username::MAX_BYTES);
+        user.map_err(|why| Refused::new(origin(), None, why))
+    }
+
+    fn with_password(&self) -> Result<(Username, Secret), Box<Refused>> {
+        usable(&self.name, Secret::new(self.password.unwrap_or_default()), origin())
+    }
+
+    fn check(&self) -> Result<AuthRequest, Box<Refused>> {
+        let (user, secret) = self.with_password()?;
+        Ok(AuthRequest::check(user, secret, origin()))
+    }
+
+    /// A new password, if there is leave.
+    fn set(&self, leave: Leave) -> Result<Asked, Box<Refused>> {
+        let (user, secret) = self.with_password()?;
+        let question = Question::Authenticate(AuthRequest::lookup(user.clone(), origin()));
+        let change = change(user, Action::Set { secret: Some(secret), info: None });
+        Ok((question, Stage::Leave(leave, change)))
+    }
+}
+
+/// ejabberd tells nothing of its clients.
+fn origin() -> Origin {
+    Origin::local(Service::Line)
+}
+
+fn change(user: Username, action: Action) -> Change {
+    Change { user, action, origin: origin() }
 }
 
 impl Session for ExtauthSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        if !matches!(self.stage, Stage::Free) {
+            return Step::More;
+        }
         loop {
-            match std::mem::take(&mut self.stage) {
-                Stage::Free => {}
-                Stage::Turn(change) => {
-                    self.stage = Stage::Answer;
-                    return Step::Ask(Ticket(1), Question::Change(change));
-                }
-                busy => {
-                    self.stage = busy;
-                    return Step::More;
-                }
-            }
             let Some([high, low]) = input.first_chunk().copied() else { return Step::More };
             let end = 2 + usize::from(u16::from_be_bytes([high, low]));
             if input.len() < end {
@@ -141,11 +168,16 @@ impl Session for ExtauthSession {
             }
             let request = input.split_to(end);
             match self.question(&request[2..]) {
-                Some((question, stage)) => {
+                Ok((question, stage)) => {
                     self.stage = stage;
                     return Step::Ask(Ticket(1), question);
                 }
-                None => reply(out, false),
+                Err(refused) => {
+                    reply(out, false);
+                    if let Some(refused) = refused {
+                        return Step::Refused(refused);
+                    }
+                }
             }
         }
     }
@@ -160,8 +192,8 @@ impl Session for ExtauthSession {
             }
             (Stage::Leave(leave, change), Answer::Verdict(Ok(verdict))) => {
                 if leave.is_given(&verdict) {
-                    self.stage = Stage::Turn(change);
-                    return Then::Again;
+                    self.stage = Stage::Answer;
+                    return Then::Ask(Ticket(1), Question::Change(change));
                 }
                 reply(out, false);
             }
@@ -198,36 +230,30 @@ mod tests {
     use dmail_core::{Account, Purpose, Rejection, Unavailable, UnavailableKind};
 
     use super::*;
+    use crate::talk;
 
     /// The answers (`y`, `n`, or `.` for the end) to `requests`, asked of a
     /// base that knows only bob@corp.example, and the changes that were made.
     fn talk(mut session: ExtauthSession, requests: &[&str]) -> (String, Vec<String>) {
-        let (mut out, mut changes) = (Vec::new(), Vec::new());
-        let mut input = BytesMut::new();
+        let (mut input, mut changes) = (Vec::new(), Vec::new());
         for request in requests {
             let length = u16::try_from(request.len()).expect("a short request");
             input.extend_from_slice(&length.to_be_bytes());
             input.extend_from_slice(request.as_bytes());
         }
-        let mut end = "";
-        while let Step::Ask(ticket, question) = session.next(&mut input, &mut out) {
-            let answer = match question {
-                Question::Authenticate(request) => Answer::Verdict(judge(&request)),
-                Question::Change(change) => {
-                    let word = match change.action {
-                        Action::Delete => "del",
-                        Action::Set { .. } => "set",
-                    };
-                    changes.push(format!("{word} {}", change.user));
-                    Answer::Changed(Ok(Outcome::Done("done".into())))
-                }
-                question => panic!("{question:?}"),
-            };
-            if session.answered(ticket, answer, &mut out) == Then::Close {
-                end = ".";
-                break;
+        let (out, end) = talk::with(&mut session, &input, |question| match question {
+            Question::Authenticate(request) => Answer::Verdict(judge(&request)),
+            Question::Change(change) => {
+                let word = match change.action {
+                    Action::Delete => "del",
+                    Action::Set { .. } => "set",
+                };
+                changes.push(format!("{word} {}", change.user));
+                Answer::Changed(Ok(Outcome::Done("done".into())))
             }
-        }
+            question => panic!("{question:?}"),
+        });
+        let end = if end.is_empty() { "" } else { "." };
         let letter = |reply: &[u8]| match reply {
             [0, 2, 0, 1] => 'y',
             [0, 2, 0, 0] => 'n',

@@ -36,9 +36,13 @@ pub mod tcp_table;
 
 mod extension;
 mod lines;
+mod refused;
 mod service;
 mod session;
+#[cfg(test)]
+mod talk;
 mod unix_account;
 
+pub use refused::Refused;
 pub use session::{Answer, Question, Session, Step, Then, Ticket};
 pub use unix_account::UnixAccount;

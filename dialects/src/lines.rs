@@ -1,7 +1,7 @@
 //! Requests that are lines: the next one off what arrived, or what to do
 //! instead.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use dmail_core::framing::{Ending, Frame, LineFramer};
 
 use crate::Step;
@@ -45,27 +45,49 @@ impl Lines {
         Self { framer: LineFramer::new(limit, Ending::LfOrCrLf) }
     }
 
-    /// Takes the next line off `input`, without its end.
+    /// The line that `input` begins with, without its end, and how many bytes
+    /// it takes with it.
     ///
     /// # Errors
     ///
     /// What the session wants if there is none: more bytes, or the end of the
     /// connection if the line is none. After one that is too long nobody can
     /// tell what the client believes to have asked, so its end is not awaited.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<BytesMut, NoLine> {
+    pub(crate) fn next<'a>(&mut self, input: &'a [u8]) -> Result<(&'a [u8], usize), NoLine> {
         let taken = self.framer.take(input);
-        let consumed = taken.consumed;
-        let length = match taken.frame {
-            Some(Frame::Line(line)) => line.len(),
-            Some(Frame::Refused(_)) => return Err(NoLine::Broken("a line that is none")),
-            None if self.framer.is_overlong() => {
-                return Err(NoLine::Broken("a line that is too long"));
+        match taken.frame {
+            Some(Frame::Line(line)) => Ok((line, taken.consumed)),
+            Some(Frame::Refused(_)) => Err(NoLine::Broken("a line that is none")),
+            None if self.framer.is_overlong() => Err(NoLine::Broken("a line that is too long")),
+            None => Err(NoLine::More),
+        }
+    }
+}
+
+/// A session whose requests are lines, or made of them.
+pub(crate) trait LineSession {
+    /// Its lines.
+    fn lines(&mut self) -> &mut Lines;
+
+    /// Takes one line, without its end. If the session wants nothing for it,
+    /// it takes the next one.
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken>;
+
+    /// Takes lines off `input` until the session wants something.
+    fn take_lines(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
+        loop {
+            let (line, used) = match self.lines().next(input) {
+                Ok(found) => found,
+                Err(none) => return none.into(),
+            };
+            let outcome = self.line(line, out);
+            input.advance(used);
+            match outcome {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(broken) => return broken.into(),
             }
-            None => return Err(NoLine::More),
-        };
-        let mut line = input.split_to(consumed);
-        line.truncate(length);
-        Ok(line)
+        }
     }
 }
 
@@ -83,11 +105,14 @@ mod tests {
             (b"a\0b\nx\n", "[a line that is none]"),
             (b"a\rb\nx\n", "[a line that is none]"),
         ] {
-            let (mut lines, mut input) = (Lines::new(8), BytesMut::from(stream));
+            let (mut lines, mut input) = (Lines::new(8), stream);
             let mut found = String::new();
             let end = loop {
-                match lines.next(&mut input) {
-                    Ok(line) => found.push_str(&format!("{}|", String::from_utf8_lossy(&line))),
+                match lines.next(input) {
+                    Ok((line, used)) => {
+                        found.push_str(&format!("{}|", String::from_utf8_lossy(line)));
+                        input = &input[used..];
+                    }
                     Err(NoLine::Broken(why)) => break why,
                     Err(NoLine::More) => break "more",
                 }

@@ -15,10 +15,11 @@
 use std::collections::HashMap;
 
 use bytes::BytesMut;
-use dmail_core::sasl::{Credentials, login_name};
+use dmail_core::sasl::login_name;
 use dmail_core::{AuthRequest, Origin, RejectionKind, Secret, Service, Username, Verdict};
 
-use crate::lines::{Broken, Lines};
+use crate::lines::{Broken, LineSession, Lines};
+use crate::refused::check;
 use crate::{Answer, Question, Session, Step, Then, Ticket, UnixAccount};
 
 /// Longest line.
@@ -29,8 +30,8 @@ pub struct ProcExecSession {
     config: UnixAccount,
     lines: Lines,
     /// The ids of smtpd, as it wrote them, and whether a login is checked.
-    waiting: HashMap<u32, (String, bool)>,
-    next_ticket: u32,
+    waiting: HashMap<u64, (String, bool)>,
+    next_ticket: u64,
 }
 
 impl ProcExecSession {
@@ -40,51 +41,15 @@ impl ProcExecSession {
         Self { config, lines: Lines::new(MAX_LINE), waiting: HashMap::new(), next_ticket: 1 }
     }
 
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
-        let line = std::str::from_utf8(line).map_err(|_| Broken("a line that is no text"))?;
-        if let Some(setting) = line.strip_prefix("config|") {
-            if setting == "ready" {
-                out.extend_from_slice(b"register|auth\nregister|userinfo\nregister|ready\n");
-            }
-            return Ok(None);
-        }
-        let mut parts = line.splitn(7, '|');
-        let head = parts.next();
-        let [_version, _time, _table, verb, service, rest] =
-            std::array::from_fn(|_| parts.next().unwrap_or_default());
-        if head != Some("table") {
-            return Err(Broken("a line that is no request"));
-        }
-        match (verb, service) {
-            // `update|id` has its id where others have the service.
-            ("update", id) => {
-                out.extend_from_slice(format!("update-result|{id}|ok\n").as_bytes());
-                Ok(None)
-            }
-            ("check", "auth") => Ok(self.check(rest, out)),
-            ("lookup", "userinfo") => Ok(self.look_up(rest, out)),
-            ("check" | "lookup" | "fetch", _) => {
-                let id = rest.split('|').next().unwrap_or_default();
-                out.extend_from_slice(format!("{verb}-result|{id}|not-found\n").as_bytes());
-                Ok(None)
-            }
-            _ => Err(Broken("a request that is not known")),
-        }
-    }
-
-    fn check(&mut self, rest: &str, out: &mut Vec<u8>) -> Option<Step> {
+    fn check(&mut self, rest: &str, out: &mut Vec<u8>) -> Step {
         let (id, login) = rest.split_once('|').unwrap_or((rest, ""));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let user = login_name(user.as_bytes(), Username::MAX_BYTES);
         let secret = Secret::new(password.as_bytes());
-        match (Credentials { user, secret }).usable() {
-            Ok((user, secret)) => {
-                let origin = Origin::local(Service::Smtp);
-                Some(self.ask(id, true, AuthRequest::check(user, secret, origin)))
-            }
-            Err(_) => {
+        match check(user.as_bytes(), secret, Origin::local(Service::Smtp)) {
+            Ok(request) => self.ask(id, true, request),
+            Err(refused) => {
                 out.extend_from_slice(format!("check-result|{id}|not-found\n").as_bytes());
-                None
+                Step::Refused(refused)
             }
         }
     }
@@ -111,19 +76,47 @@ impl ProcExecSession {
     }
 }
 
+impl LineSession for ProcExecSession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
+        let line = std::str::from_utf8(line).map_err(|_| Broken("a line that is no text"))?;
+        if let Some(setting) = line.strip_prefix("config|") {
+            if setting == "ready" {
+                out.extend_from_slice(b"register|auth\nregister|userinfo\nregister|ready\n");
+            }
+            return Ok(None);
+        }
+        let mut parts = line.splitn(7, '|');
+        let head = parts.next();
+        let [_version, _time, _table, verb, service, rest] =
+            std::array::from_fn(|_| parts.next().unwrap_or_default());
+        if head != Some("table") {
+            return Err(Broken("a line that is no request"));
+        }
+        match (verb, service) {
+            // `update|id` has its id where others have the service.
+            ("update", id) => {
+                out.extend_from_slice(format!("update-result|{id}|ok\n").as_bytes());
+                Ok(None)
+            }
+            ("check", "auth") => Ok(Some(self.check(rest, out))),
+            ("lookup", "userinfo") => Ok(self.look_up(rest, out)),
+            ("check" | "lookup" | "fetch", _) => {
+                let id = rest.split('|').next().unwrap_or_default();
+                out.extend_from_slice(format!("{verb}-result|{id}|not-found\n").as_bytes());
+                Ok(None)
+            }
+            _ => Err(Broken("a request that is not known")),
+        }
+    }
+}
+
 impl Session for ProcExecSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        loop {
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            match self.line(&line, out) {
-                Ok(None) => {}
-                Ok(Some(step)) => return step,
-                Err(broken) => return broken.into(),
-            }
-        }
+        self.take_lines(input, out)
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
@@ -152,40 +145,31 @@ mod tests {
     use dmail_core::{Account, Purpose, Rejection, Uid, Unavailable, UnavailableKind};
 
     use super::*;
+    use crate::talk;
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &str) -> String {
         let config = UnixAccount { uid: 8, gid: 9, home: "/var/mail".into() };
-        let (mut session, mut out) = (ProcExecSession::new(config), Vec::new());
-        let mut input = BytesMut::from(input.as_bytes());
-        loop {
-            match session.next(&mut input, &mut out) {
-                Step::More => break,
-                Step::Close(why) => {
-                    out.extend_from_slice(format!("[{why}]").as_bytes());
-                    break;
+        let mut session = ProcExecSession::new(config);
+        let (out, end) = talk::with(&mut session, input.as_bytes(), |question| {
+            let Question::Authenticate(request) = question else { panic!("{question:?}") };
+            let right = match &request.purpose {
+                Purpose::Check(secret) => secret.expose() == b"a:b|c",
+                _ => true,
+            };
+            Answer::Verdict(match request.user.as_str() {
+                "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+                "bob" if right => {
+                    // Nobody's number, and not root's.
+                    let uid = Some(Uid::Number(0));
+                    let account = Account::named(request.user.clone());
+                    Ok(Verdict::accepted(Account { uid, ..account }))
                 }
-                Step::Ask(ticket, Question::Authenticate(request)) => {
-                    let right = match &request.purpose {
-                        Purpose::Check(secret) => secret.expose() == b"a:b|c",
-                        _ => true,
-                    };
-                    let verdict = match request.user.as_str() {
-                        "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                        "bob" if right => {
-                            // Nobody's number, and not root's.
-                            let uid = Some(Uid::Number(0));
-                            let account = Account::named(request.user.clone());
-                            Ok(Verdict::accepted(Account { uid, ..account }))
-                        }
-                        _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
-                    };
-                    session.answered(ticket, Answer::Verdict(verdict), &mut out);
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            }
-        }
-        String::from_utf8(out).expect("text")
+                _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
+            })
+        });
+        let out = String::from_utf8(out).expect("text");
+        if end.is_empty() { out } else { format!("{out}[{end}]") }
     }
 
     #[test]

@@ -17,9 +17,9 @@
 use std::net::IpAddr;
 
 use bytes::{Buf, BytesMut};
-use dmail_core::sasl::{self, Credentials};
-use dmail_core::{AuthRequest, Origin, Secret, Username, Verdict};
+use dmail_core::{Origin, Secret, Verdict};
 
+use crate::refused::check;
 use crate::{Answer, Question, Session, Step, Then, Ticket, service};
 
 /// Longest field, in bytes: what 16 bits can say.
@@ -28,7 +28,19 @@ const MAX_FIELD: usize = 65_535;
 /// One client's conversation.
 #[derive(Debug, Default)]
 pub struct SaslauthdSession {
-    asked: bool,
+    stage: Stage,
+}
+
+/// What becomes of the one request.
+#[derive(Debug, Default)]
+enum Stage {
+    /// It has not arrived yet.
+    #[default]
+    Reading,
+    /// It has been asked.
+    Asked,
+    /// It was refused, and there is nothing more to say.
+    Over,
 }
 
 impl SaslauthdSession {
@@ -41,12 +53,15 @@ impl SaslauthdSession {
 
 impl Session for SaslauthdSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        if self.asked {
-            input.clear();
-            return Step::More;
+        match self.stage {
+            Stage::Reading => {}
+            Stage::Asked => {
+                input.clear();
+                return Step::More;
+            }
+            Stage::Over => return Step::Done,
         }
         let Some(fields) = fields(input) else { return Step::More };
-        self.asked = true;
         let [login, password, service, realm] = fields.map(|field| input[field].to_vec());
         let used = 8 + login.len() + password.len() + service.len() + realm.len();
         let secret = Secret::new(password);
@@ -61,15 +76,15 @@ impl Session for SaslauthdSession {
             name.push(b'@');
             name.extend_from_slice(&realm);
         }
-        let user = sasl::login_name(&name, Username::MAX_BYTES);
-        match (Credentials { user, secret }).usable() {
-            Ok((user, secret)) => {
-                let request = AuthRequest::check(user, secret, origin);
+        match check(&name, secret, origin) {
+            Ok(request) => {
+                self.stage = Stage::Asked;
                 Step::Ask(Ticket(1), Question::Authenticate(request))
             }
-            Err(_) => {
+            Err(refused) => {
+                self.stage = Stage::Over;
                 reply(out, "NO");
-                Step::Close("a login that nobody can have")
+                Step::Refused(refused)
             }
         }
     }
@@ -118,7 +133,9 @@ fn reply(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use dmail_core::{Account, Purpose, Rejection, Service, Unavailable, UnavailableKind};
+    use dmail_core::{
+        Account, AuthRequest, Purpose, Rejection, Service, Unavailable, UnavailableKind, Username,
+    };
 
     use super::*;
 
@@ -174,11 +191,19 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_about_an_empty_name_or_password() {
-        for fields in [[&b""[..], b"x", b"smtp", b""], [b"bob", b"", b"smtp", b""]] {
-            let mut out = Vec::new();
-            let step = SaslauthdSession::new().next(&mut request(&fields), &mut out);
-            assert!(matches!(step, Step::Close(_)), "{step:?}");
+        for (fields, user, why) in [
+            ([&b""[..], b"x", b"smtp", b""], None, "user name: the name is empty"),
+            ([b"bob", b"", b"smtp", b""], Some("bob"), "the password is empty"),
+        ] {
+            let (mut session, mut out) = (SaslauthdSession::new(), Vec::new());
+            let step = session.next(&mut request(&fields), &mut out);
+            let Step::Refused(refused) = step else { panic!("{step:?}") };
+            assert_eq!(refused.user.as_ref().map(Username::as_str), user);
+            assert_eq!((refused.origin.service, refused.reason), (Service::Smtp, "bad-input"));
+            assert_eq!(refused.text, why);
             assert_eq!(out, b"\0\x02NO");
+            let step = session.next(&mut BytesMut::new(), &mut out);
+            assert!(matches!(step, Step::Done), "{step:?}");
         }
     }
 
@@ -193,7 +218,8 @@ mod tests {
         for (verdict, expected) in rows {
             let mut out = Vec::new();
             let answer = Answer::Verdict(verdict);
-            assert_eq!(SaslauthdSession::new().answered(Ticket(1), answer, &mut out), Then::Close);
+            let then = SaslauthdSession::new().answered(Ticket(1), answer, &mut out);
+            assert!(matches!(then, Then::Close), "{then:?}");
             assert_eq!(out, expected);
         }
     }

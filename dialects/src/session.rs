@@ -3,9 +3,11 @@
 use bytes::BytesMut;
 use dmail_core::{AuthRequest, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict};
 
+use crate::Refused;
+
 /// The number of a question on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub u32);
+pub struct Ticket(pub u64);
 
 /// One connection's conversation, without IO. Whoever runs it feeds it what
 /// arrived, asks what it wants asked, in any order, and sends what it writes.
@@ -16,11 +18,12 @@ pub trait Session: Send {
     }
 
     /// Takes the next request off `input`. To be called until it says
-    /// [`Step::More`], and again after each answer with [`Then::Again`].
+    /// [`Step::More`].
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step;
 
     /// The gateway's answer to a question, which comes once for each
-    /// [`Step::Ask`], or not at all if the connection ends before.
+    /// [`Step::Ask`] and [`Then::Ask`], or not at all if the connection ends
+    /// before.
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then;
 }
 
@@ -31,8 +34,12 @@ pub enum Step {
     More,
     /// A question for the gateway.
     Ask(Ticket, Question),
-    /// The end of the connection, once all is sent that was written. The text
-    /// is for the log.
+    /// Nothing: a login was refused, which is for the log. The connection goes
+    /// on.
+    Refused(Box<Refused>),
+    /// The end of the connection, once all is sent that was written.
+    Done,
+    /// The same, because the client broke the protocol. The text is for the log.
     Close(&'static str),
 }
 
@@ -64,13 +71,15 @@ pub enum Answer {
 }
 
 /// What follows an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Then {
-    /// The request takes another question: [`Session::next`] has it, whether
-    /// anything has arrived or not.
-    Again,
+    /// The request takes another question.
+    Ask(Ticket, Question),
     /// The connection goes on.
     GoOn,
+    /// The same. A login was refused for another reason than the answer, which
+    /// is for the log.
+    Refused(Box<Refused>),
     /// It ends, once all is sent that was written.
     Close,
     /// It ends at once and abnormally (a reset on TCP): the one way in which

@@ -5,7 +5,6 @@
 //!   server: 22:OK var/spool/mail/bob,          or NOTFOUND, TEMP, PERM
 //! ```
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -24,33 +23,25 @@ const MAX_VALUE: usize = 99_000;
 /// one is asked at a time.
 pub struct SocketmapSession {
     tables: Arc<Tables>,
-    asked: HashMap<u32, Query>,
-    /// What follows from an answer.
-    again: Option<(Query, AuthRequest)>,
-    next_ticket: u32,
+    asked: Option<Query>,
 }
 
 impl SocketmapSession {
     /// A connection on which nothing was said.
     #[must_use]
     pub fn new(tables: Arc<Tables>) -> Self {
-        Self { tables, asked: HashMap::new(), again: None, next_ticket: 1 }
+        Self { tables, asked: None }
     }
 
-    fn ask(&mut self, query: Query, request: AuthRequest) -> Step {
-        let ticket = self.next_ticket;
-        self.next_ticket = ticket.wrapping_add(1);
-        self.asked.insert(ticket, query);
-        Step::Ask(Ticket(ticket), Question::Authenticate(request))
+    fn ask(&mut self, query: Query, request: AuthRequest) -> (Ticket, Question) {
+        self.asked = Some(query);
+        (Ticket(1), Question::Authenticate(request))
     }
 }
 
 impl Session for SocketmapSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        if let Some((query, request)) = self.again.take() {
-            return self.ask(query, request);
-        }
-        while self.asked.is_empty() {
+        while self.asked.is_none() {
             let (payload, end) = match netstring(input) {
                 Ok(Some(found)) => found,
                 Ok(None) => return Step::More,
@@ -63,7 +54,10 @@ impl Session for SocketmapSession {
                 .map(|(map, key)| self.tables.look_up(map, key));
             match looked_up {
                 Some(Lookup::Known(value)) => reply(out, &value),
-                Some(Lookup::Ask(query, request)) => return self.ask(query, request),
+                Some(Lookup::Ask(query, request)) => {
+                    let (ticket, question) = self.ask(query, request);
+                    return Step::Ask(ticket, question);
+                }
                 // A key that is no UTF-8 is nobody's address.
                 None if text.is_none() => reply(out, &Value::NotFound),
                 None => return Step::Close("a request without a key"),
@@ -72,17 +66,20 @@ impl Session for SocketmapSession {
         Step::More
     }
 
-    fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        let Some(query) = self.asked.remove(&ticket.0) else { return Then::GoOn };
-        let Answer::Verdict(verdict) = answer else { return Then::Close };
+    fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
+        let (Some(query), Answer::Verdict(verdict)) = (self.asked.take(), answer) else {
+            return Then::Close;
+        };
         match query.answered(&verdict) {
-            Told::Value(value) => reply(out, &value),
+            Told::Value(value) => {
+                reply(out, &value);
+                Then::GoOn
+            }
             Told::Ask(query, request) => {
-                self.again = Some((query, request));
-                return Then::Again;
+                let (ticket, question) = self.ask(query, request);
+                Then::Ask(ticket, question)
             }
         }
-        Then::GoOn
     }
 }
 
@@ -129,6 +126,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::talk;
 
     fn session() -> SocketmapSession {
         let domains = vec![Domain::parse("corp.example").expect("a domain")];
@@ -137,31 +135,20 @@ mod tests {
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &str) -> String {
-        let (mut session, mut out) = (session(), Vec::new());
-        let mut input = BytesMut::from(input.as_bytes());
-        loop {
-            match session.next(&mut input, &mut out) {
-                Step::More => break,
-                Step::Close(why) => {
-                    out.extend_from_slice(format!("[{why}]").as_bytes());
-                    break;
+        let (out, end) = talk::with(&mut session(), input.as_bytes(), |question| {
+            let Question::Authenticate(request) = question else { panic!("{question:?}") };
+            let mut account = Account::named(Username::parse(b"bob").expect("a name"));
+            account.drop = DropPath::File("/mail/bob".into());
+            Answer::Verdict(match request.user.as_str() {
+                "bob@corp.example" => Ok(Verdict::accepted(account)),
+                "bob+x@corp.example" => {
+                    Ok(Verdict::Rejected(Rejection::unknown_user(&request.user)))
                 }
-                Step::Ask(ticket, Question::Authenticate(request)) => {
-                    let mut account = Account::named(Username::parse(b"bob").expect("a name"));
-                    account.drop = DropPath::File("/mail/bob".into());
-                    let verdict = match request.user.as_str() {
-                        "bob@corp.example" => Ok(Verdict::accepted(account)),
-                        "bob+x@corp.example" => {
-                            Ok(Verdict::Rejected(Rejection::unknown_user(&request.user)))
-                        }
-                        _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                    };
-                    session.answered(ticket, Answer::Verdict(verdict), &mut out);
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            }
-        }
-        String::from_utf8(out).expect("text")
+                _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            })
+        });
+        let out = String::from_utf8(out).expect("text");
+        if end.is_empty() { out } else { format!("{out}[{end}]") }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use dmail_core::AuthRequest;
 
-use crate::lines::Lines;
+use crate::lines::{Broken, LineSession, Lines};
 use crate::table::{Lookup, Query, Tables, Told, Value};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
@@ -25,56 +25,54 @@ pub struct TcpTableSession {
     map: &'static str,
     lines: Lines,
     asked: Option<Query>,
-    /// What follows from an answer.
-    again: Option<(Query, AuthRequest)>,
 }
 
 impl TcpTableSession {
     /// A connection that asks for keys of `map`.
     #[must_use]
     pub fn new(tables: Arc<Tables>, map: &'static str) -> Self {
-        Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None, again: None }
+        Self { tables, map, lines: Lines::new(MAX_LINE - 1), asked: None }
     }
 
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Step> {
+    fn ask(&mut self, query: Query, request: AuthRequest) -> (Ticket, Question) {
+        self.asked = Some(query);
+        (Ticket(1), Question::Authenticate(request))
+    }
+}
+
+impl LineSession for TcpTableSession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
         let Some(key) = line.strip_prefix(b"get ") else {
             out.extend_from_slice(b"500 only get is served\n");
-            return None;
+            return Ok(None);
         };
         let Some(key) = decode(key).and_then(|key| String::from_utf8(key).ok()) else {
             reply(out, &Value::NotFound);
-            return None;
+            return Ok(None);
         };
         match self.tables.look_up(self.map, &key) {
             Lookup::Known(value) => {
                 reply(out, &value);
-                None
+                Ok(None)
             }
-            Lookup::Ask(query, request) => Some(self.ask(query, request)),
+            Lookup::Ask(query, request) => {
+                let (ticket, question) = self.ask(query, request);
+                Ok(Some(Step::Ask(ticket, question)))
+            }
         }
-    }
-
-    fn ask(&mut self, query: Query, request: AuthRequest) -> Step {
-        self.asked = Some(query);
-        Step::Ask(Ticket(1), Question::Authenticate(request))
     }
 }
 
 impl Session for TcpTableSession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        if let Some((query, request)) = self.again.take() {
-            return self.ask(query, request);
+        match self.asked {
+            None => self.take_lines(input, out),
+            Some(_) => Step::More,
         }
-        while self.asked.is_none() {
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            if let Some(step) = self.line(&line, out) {
-                return step;
-            }
-        }
-        Step::More
     }
 
     fn answered(&mut self, _: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
@@ -82,13 +80,15 @@ impl Session for TcpTableSession {
             return Then::Close;
         };
         match query.answered(&verdict) {
-            Told::Value(value) => reply(out, &value),
+            Told::Value(value) => {
+                reply(out, &value);
+                Then::GoOn
+            }
             Told::Ask(query, request) => {
-                self.again = Some((query, request));
-                return Then::Again;
+                let (ticket, question) = self.ask(query, request);
+                Then::Ask(ticket, question)
             }
         }
-        Then::GoOn
     }
 }
 
@@ -145,33 +145,24 @@ mod tests {
     use dmail_core::{Account, Domain, DropPath, Unavailable, UnavailableKind, Username, Verdict};
 
     use super::*;
+    use crate::talk;
 
     /// What is replied to `input`, asked of a base that knows only bob.
     fn talk(input: &str) -> String {
         let domains = vec![Domain::parse("corp.example").expect("a domain")];
         let tables = Arc::new(Tables { domains, transport: None });
-        let (mut session, mut out) = (TcpTableSession::new(tables, "vmailbox"), Vec::new());
-        let mut input = BytesMut::from(input.as_bytes());
-        loop {
-            match session.next(&mut input, &mut out) {
-                Step::More => break,
-                Step::Close(_) => {
-                    out.extend_from_slice(b"[closed]");
-                    break;
-                }
-                Step::Ask(ticket, Question::Authenticate(request)) => {
-                    let mut account = Account::named(Username::parse(b"bob").expect("a name"));
-                    account.drop = DropPath::File("/mail/b ob%".into());
-                    let verdict = match request.user.as_str() {
-                        "bob@corp.example" => Ok(Verdict::accepted(account)),
-                        _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                    };
-                    session.answered(ticket, Answer::Verdict(verdict), &mut out);
-                }
-                step @ Step::Ask(..) => panic!("{step:?}"),
-            }
-        }
-        String::from_utf8(out).expect("text")
+        let mut session = TcpTableSession::new(tables, "vmailbox");
+        let (out, end) = talk::with(&mut session, input.as_bytes(), |question| {
+            let Question::Authenticate(request) = question else { panic!("{question:?}") };
+            let mut account = Account::named(Username::parse(b"bob").expect("a name"));
+            account.drop = DropPath::File("/mail/b ob%".into());
+            Answer::Verdict(match request.user.as_str() {
+                "bob@corp.example" => Ok(Verdict::accepted(account)),
+                _ => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            })
+        });
+        let end = if end.is_empty() { "" } else { "[closed]" };
+        String::from_utf8(out).expect("text") + end
     }
 
     #[test]

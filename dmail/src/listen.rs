@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use dmail_core::config::{Listen, ListenOn, SocketFile};
+use dmail_net::UnixListener;
 use nix::unistd::{Group, User};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 

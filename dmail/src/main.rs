@@ -56,13 +56,12 @@ fn main() -> ExitCode {
             None => run(words),
         },
     };
-    match result {
-        Ok(code) => code,
-        Err(failure) => {
-            terminal::complain(format_args!("dmail: {failure}"));
-            failure.exit_code()
-        }
-    }
+    let code = result.unwrap_or_else(|failure| {
+        terminal::complain(format_args!("dmail: {failure}"));
+        failure.exit_code()
+    });
+    logging::finish();
+    code
 }
 
 fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {

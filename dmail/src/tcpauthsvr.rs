@@ -47,9 +47,10 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     serve::prepare_process();
-    match &settings.log.log_path {
-        Some(folder) => logging::to_file(folder, "tcpauthsvr.log", settings.log.log_level)?,
-        None => logging::to_stderr(settings.log.log_level),
+    let log = &settings.log;
+    match &log.log_path {
+        Some(folder) => logging::to_file(folder, "tcpauthsvr.log", log.log_level, log.log_delay)?,
+        None => logging::to_stderr(log.log_level),
     }
     serve::run_to_end(daemon(settings))
 }

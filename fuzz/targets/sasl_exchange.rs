@@ -38,7 +38,7 @@ fuzz_target!(|input: (u8, bool, Vec<(Vec<u8>, Option<Vec<u8>>, bool)>)| {
                 assert!(asked && yes && !over, "{mechanism}: nobody said yes");
                 over = true;
             }
-            Turn::Refused(_) => over = true,
+            Turn::Refused(_) | Turn::Flawed(..) => over = true,
             Turn::Say(..) => assert!(!over, "{mechanism}: it was over"),
             Turn::Ask(..) => unreachable!("they were answered"),
         }

@@ -23,8 +23,16 @@ fuzz_target!(|bytes: &[u8]| {
     let (mut input, mut out) = (BytesMut::from(bytes), Vec::new());
     // No request is shorter than two bytes, and none takes more than two
     // questions.
+    let mut follows = None;
     for turn in 0..=bytes.len() + 2 {
-        let Step::Ask(ticket, question) = session.next(&mut input, &mut out) else { return };
+        let (ticket, question) = match follows.take() {
+            Some(asked) => asked,
+            None => match session.next(&mut input, &mut out) {
+                Step::Ask(ticket, question) => (ticket, question),
+                Step::Refused(_) => continue,
+                Step::More | Step::Done | Step::Close(_) => return,
+            },
+        };
         let unavailable = || Unavailable::new(UnavailableKind::Dead, "down");
         let decided = choice.wrapping_add(turn as u8) % 3;
         let answer = match question {
@@ -43,8 +51,10 @@ fuzz_target!(|bytes: &[u8]| {
                 Answer::Found(Ok(SearchOutcome::Refused(Rejection::unsupported())))
             }
         };
-        if let Then::Close | Then::Abort = session.answered(ticket, answer, &mut out) {
-            return;
+        match session.answered(ticket, answer, &mut out) {
+            Then::Ask(ticket, question) => follows = Some((ticket, question)),
+            Then::GoOn | Then::Refused(_) => {}
+            Then::Close | Then::Abort => return,
         }
     }
     panic!("more questions than bytes");

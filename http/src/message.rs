@@ -147,8 +147,11 @@ pub fn parse(input: &[u8], max_body: usize) -> Result<Progress<'_>, Fault> {
         return Err(Fault::Malformed("HTTP/1.1 needs a Host header"));
     }
     let length = body::length(&headers, minor == 1, max_body)?;
+    // Judged even where nobody waits: the answer must not hang on how many
+    // pieces the request came in.
+    let expects_continue = expects_continue(&headers, minor)?;
     let Some((body, body_bytes)) = body::take(&input[head_bytes..], length, max_body)? else {
-        let expects_continue = expects_continue(&headers, minor)? && input.len() == head_bytes;
+        let expects_continue = expects_continue && input.len() == head_bytes;
         return Ok(Progress::More { expects_continue });
     };
     let keep_alive = match minor {
@@ -287,6 +290,10 @@ mod tests {
                 Fault::Length("a chunk is longer than it says"),
             ),
             (head("Content-Length: 1\r\nExpect: more\r\n"), Fault::Expectation),
+            // The same when the body came along.
+            (head("Content-Length: 1\r\nExpect: more\r\n") + "x", Fault::Expectation),
+            (head("Expect: more\r\n"), Fault::Expectation),
+            (head(&"Expect: 100-continue\r\n".repeat(2)), Fault::Repeated("Expect")),
             (head("X : y\r\n"), Fault::Malformed("the name of a header")),
             (head("X: y\r\n z\r\n"), Fault::Malformed("the name of a header")),
             (head("X: a\0b\r\n"), Fault::Malformed("the value of a header")),

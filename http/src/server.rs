@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixPeer};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixStream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::conversation::{Conversation, End};
@@ -119,7 +119,7 @@ impl<S: Service> Server<S> {
     /// Serves a unix socket until the server is asked to stop.
     pub async fn serve_unix(self: Arc<Self>, listener: UnixListener, shutdown: Shutdown) {
         let (policy, stop) = (self.policy(), shutdown.clone());
-        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, _: UnixPeer| {
+        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, ()| {
             Arc::clone(&self).session(stream, None, stop.clone())
         })
         .await;

@@ -14,7 +14,7 @@ use dmail_http::check::{Api, Options};
 use dmail_http::{Asker, Config, Server};
 use dmail_net::{Limits, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -231,7 +231,7 @@ async fn a_unix_socket_serves_the_same() {
     let folder = std::env::temp_dir().join(format!("dmail-http-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("http.sock");
-    let listener = UnixListener::bind(&path).expect("a socket");
+    let listener = dmail_net::bind_unix(&path, 0o600, None, None).expect("a socket");
     tokio::spawn(server(Arc::default(), Config::default()).serve_unix(listener, Shutdown::new()));
     let mut stream = UnixStream::connect(&path).await.expect("it listens");
     stream.write_all(check("bob", "right").as_bytes()).await.expect("room");

@@ -21,4 +21,4 @@ pub use flow::Flow;
 pub use listener::{Incoming, Peer, Policy, bind, serve};
 pub use shutdown::Shutdown;
 pub use slots::{Limits, Refusal, Slot, Slots};
-pub use unix::{UnixPeer, bind_unix};
+pub use unix::{UnixListener, UnixStream, bind_unix};

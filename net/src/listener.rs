@@ -3,9 +3,13 @@
 //! [`serve`] serves any kind of socket; [`Incoming`] is what it must know of
 //! one. Here is TCP; `unix.rs` has the other kind.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -67,6 +71,10 @@ pub trait Incoming: Send + Sync {
     type Stream: Send + 'static;
     /// What the session learns of its client.
     type Peer;
+
+    /// Whether a session begins before the next connection is taken: for those
+    /// that mostly have their question there, and their answer at once.
+    const AT_ONCE: bool = false;
 
     /// The next connection, and the address that it comes from, if it has one.
     fn accept(&self)
@@ -135,7 +143,7 @@ where
         match accepted {
             Ok((stream, client)) => {
                 pause = FIRST_PAUSE;
-                admit::<L, S, F>(stream, client, &policy, &shutdown, &session);
+                admit::<L, S, F>(stream, client, &policy, &shutdown, &session).await;
             }
             Err(error) => {
                 let service = policy.service;
@@ -149,7 +157,7 @@ where
 
 /// Starts the session of one connection, or says why not. A client without an
 /// address has passed the permissions of a file instead.
-fn admit<L, S, F>(
+async fn admit<L, S, F>(
     stream: L::Stream,
     client: Option<SocketAddr>,
     policy: &Policy,
@@ -162,15 +170,15 @@ fn admit<L, S, F>(
 {
     let service = policy.service;
     let address = client.map(|client| client.ip().to_canonical());
-    let shown = address.map_or("local".to_owned(), |address| address.to_string());
+    let shown = || address.map_or("local".to_owned(), |address| address.to_string());
     if address.is_some_and(|address| !(policy.allow)(address)) {
-        tracing::info!(service, client = %shown, reason = "address", "connection refused");
+        tracing::info!(service, client = %shown(), reason = "address", "connection refused");
         return;
     }
     let slot = match policy.slots.take(address) {
         Ok(slot) => slot,
         Err(refusal) => {
-            tracing::info!(service, client = %shown, reason = %refusal, "connection refused");
+            tracing::info!(service, client = %shown(), reason = %refusal, "connection refused");
             L::dismiss(&stream, policy.busy);
             return;
         }
@@ -179,8 +187,25 @@ fn admit<L, S, F>(
         return;
     };
     let session = session(stream, peer);
-    shutdown.spawn_session(async move {
+    let session = async move {
         session.await;
         drop(slot);
-    });
+    };
+    if !L::AT_ONCE {
+        return shutdown.spawn_session(session);
+    }
+    let mut session = Box::pin(session);
+    if begins(session.as_mut()).await {
+        shutdown.spawn_session(session);
+    }
+}
+
+/// Begins a session, and says whether there is more to it. One that panics has
+/// ended, and takes nobody with it.
+async fn begins(mut session: Pin<&mut (impl Future<Output = ()> + Send)>) -> bool {
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| session.as_mut().poll(context)));
+        Poll::Ready(matches!(polled, Ok(Poll::Pending)))
+    })
+    .await
 }

@@ -1,38 +1,48 @@
 //! Unix sockets: clients on this machine, let in by the permissions of a file.
 
+mod stream;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
 
-use tokio::net::{UnixListener, UnixSocket, UnixStream};
+use rustix::net::{SocketFlags, accept_with};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixSocket;
+
+pub use stream::UnixStream;
 
 use crate::listener::{BACKLOG, Incoming};
 
-/// The client of a unix socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnixPeer {
-    /// The user that it ran as when it connected, if the system says so.
-    pub uid: Option<u32>,
+/// A listening unix socket.
+#[derive(Debug)]
+pub struct UnixListener {
+    socket: AsyncFd<StdListener>,
 }
 
 impl Incoming for UnixListener {
     type Stream = UnixStream;
-    type Peer = UnixPeer;
+    type Peer = ();
+
+    const AT_ONCE: bool = true;
 
     async fn accept(&self) -> io::Result<(UnixStream, Option<SocketAddr>)> {
-        let (stream, _) = UnixListener::accept(self).await?;
-        Ok((stream, None))
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let accept = |socket: &StdListener| Ok(accept_with(socket, flags)?);
+        let socket = self.socket.async_io(Interest::READABLE, accept).await?;
+        Ok((UnixStream::new(StdStream::from(socket)), None))
     }
 
-    fn prepare(stream: &UnixStream, _: Option<SocketAddr>) -> Option<UnixPeer> {
-        Some(UnixPeer { uid: stream.peer_cred().ok().map(|peer| peer.uid()) })
+    fn prepare(_: &UnixStream, _: Option<SocketAddr>) -> Option<()> {
+        Some(())
     }
 
     fn dismiss(stream: &UnixStream, words: &[u8]) {
-        // The socket is new, so its buffer is empty: this cannot block.
-        let _ = stream.try_write(words);
+        stream.dismiss(words);
     }
 }
 
@@ -59,7 +69,10 @@ pub fn bind_unix(
         chown(path, owner, group)?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    socket.listen(BACKLOG)
+    let socket = socket.listen(BACKLOG)?.into_std()?;
+    #[expect(deprecated, reason = "unsound for descriptors that belong to nobody; this one does")]
+    let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
+    Ok(UnixListener { socket })
 }
 
 /// Removes a socket that nobody listens on any more.
@@ -72,7 +85,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         }
         Ok(_) => {}
     }
-    match std::os::unix::net::UnixStream::connect(path) {
+    match StdStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
     }
@@ -80,7 +93,61 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+    use crate::{Limits, Policy, Shutdown, Slots, serve};
+
+    /// A question of one letter, and what the server said until it closed.
+    fn ask(mut client: &StdStream, question: &[u8]) -> String {
+        client.write_all(question).expect("room");
+        let mut answer = String::new();
+        let _ = client.read_to_string(&mut answer);
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_session_that_panics_or_waits_holds_up_nobody() {
+        let folder = std::env::temp_dir().join(format!("dmail-net-at-once-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("socket");
+        let listener = bind_unix(&path, 0o600, None, None).expect("free");
+        let shutdown = Shutdown::new();
+        let policy = Policy {
+            service: "test",
+            slots: Slots::new(Limits { connections: 2, per_client: 2 }),
+            busy: b"busy",
+            allow: Arc::new(|_| true),
+        };
+        let session = |mut stream: UnixStream, _| async move {
+            let mut letter = [0];
+            if stream.read_exact(&mut letter).await.is_err() {
+                return;
+            }
+            assert_ne!(letter, *b"p", "this one panics");
+            stream.write_all(b"yes").await.expect("room");
+        };
+        tokio::spawn(serve(listener, policy, shutdown.clone(), session));
+        let connect = || StdStream::connect(&path).expect("it listens");
+        let silent = connect();
+        assert_eq!(ask(&connect(), b"x"), "yes");
+        // Its place is free again, whatever became of it.
+        for _ in 0..5 {
+            assert_eq!(ask(&connect(), b"p"), "");
+        }
+        assert_eq!(ask(&connect(), b"x"), "yes");
+        let second = connect();
+        assert_eq!(ask(&connect(), b"x"), "busy");
+        assert_eq!(shutdown.sessions(), 2, "they wait for a letter");
+        assert_eq!(ask(&silent, b"x"), "yes");
+        drop(second);
+        assert_eq!(shutdown.drain(Duration::from_secs(20)).await, 0);
+        fs::remove_dir_all(&folder).expect("ours");
+    }
 
     #[tokio::test]
     async fn a_socket_is_replaced_when_its_process_has_ended_and_not_before() {

@@ -41,7 +41,7 @@ impl Daemon {
         let daemon = Self { folder, before: Vec::new() };
         // Cheap hashes: these tests are not about their strength.
         let common = "dsmtp_path .\nnwauth_path users\nnwauth_scheme ssha512\nlog_path log\n\
-                      log_level debug\n";
+                      log_level debug\nlog_delay 0\n";
         fs::write(daemon.config(), format!("{common}{settings}")).expect("room");
         daemon
     }

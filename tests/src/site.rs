@@ -18,6 +18,7 @@ drop_path mail
 work_path work
 log_path log
 log_level debug
+log_delay 0
 smtp_port 127.0.0.1:0
 pop_port 127.0.0.1:0
 drain_timeout 20

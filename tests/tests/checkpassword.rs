@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use dmail_tests::login::Way;
-use dmail_tests::peer::dovecot_auth::DovecotAuth;
+use dmail_tests::peer::dovecot::Dovecot;
 use dmail_tests::peer::fd3;
 use dmail_tests::site::Site;
 use dmail_tests::{integration, program, wait};
@@ -188,7 +188,7 @@ fn dovecot_checks_passwords_and_finds_users_by_our_program() {
         .replace("/usr/local/bin/dmail", &program::path().display().to_string())
         .replace("/etc/dmail", &site.home().display().to_string());
     let server = site.serve();
-    let dovecot = DovecotAuth::start(&databases, "");
+    let dovecot = Dovecot::auth(&databases, "");
     let said = dovecot.doveadm(&["auth", "test", "-x", "rip=192.0.2.7", "bob", "s3 cret"]);
     assert_eq!(said.code, Some(0), "{}{}{}", said.text(), said.err, dovecot.log());
     let said = dovecot.doveadm(&["auth", "test", "bob", "wrong"]);

@@ -29,7 +29,7 @@ impl Pair {
 
     /// The same, with more words behind each line `dialect`.
     fn start_with(test: &str, options: &str) -> Option<Self> {
-        let mut dovecot = Dovecot::new(test)?;
+        let mut dovecot = Dovecot::mail(test)?;
         dovecot.make_places(&integration::lines("dovecot", "tmpfiles"));
         let mut site = Site::module();
         for line in dovecot.here(&integration::lines("dovecot", "dmail.conf")).lines() {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use dmail_tests::login::Way;
-use dmail_tests::peer::dovecot_auth::{DovecotAuth, PASSWD_FILE};
+use dmail_tests::peer::dovecot::{Dovecot, PASSWD_FILE};
 use dmail_tests::program;
 use dmail_tests::site::Site;
 use dmail_tests::wait;
@@ -17,7 +17,7 @@ far:{PLAIN}pw:54321:54321::/home/far::allow_nets=192.0.2.0/24
 ";
 
 /// A site whose users are those of this Dovecot.
-fn site(dovecot: &DovecotAuth, settings: &str) -> Site {
+fn site(dovecot: &Dovecot, settings: &str) -> Site {
     let site = Site::new("authent_method dovecot\nauthent_ini dovecotauth.ini\n");
     let ini = format!(
         "auth_socket {}\nuserdb_socket {}\n{settings}",
@@ -30,7 +30,7 @@ fn site(dovecot: &DovecotAuth, settings: &str) -> Site {
 
 #[test]
 fn users_of_dovecot_log_in_and_get_mail() {
-    let dovecot = DovecotAuth::start(PASSWD_FILE, USERS);
+    let dovecot = Dovecot::auth(PASSWD_FILE, USERS);
     let site = site(&dovecot, "");
     let server = site.serve();
     for way in Way::ALL {
@@ -59,7 +59,7 @@ fn users_of_dovecot_log_in_and_get_mail() {
 
 #[test]
 fn a_dovecot_that_is_gone_refuses_nobody_and_is_used_again_when_it_is_back() {
-    let mut dovecot = DovecotAuth::start(PASSWD_FILE, USERS);
+    let mut dovecot = Dovecot::auth(PASSWD_FILE, USERS);
     let site = site(&dovecot, "timeout 3\n");
     let server = site.serve();
     let way = Way::SmtpPlain;
@@ -79,7 +79,7 @@ fn a_dovecot_that_is_gone_refuses_nobody_and_is_used_again_when_it_is_back() {
 
 #[test]
 fn a_dovecot_that_hangs_refuses_nobody() {
-    let dovecot = DovecotAuth::start(PASSWD_FILE, USERS);
+    let dovecot = Dovecot::auth(PASSWD_FILE, USERS);
     let site = site(&dovecot, "timeout 1\n");
     let server = site.serve();
     let way = Way::PopUser;

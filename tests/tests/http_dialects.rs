@@ -8,7 +8,7 @@ use std::process::Command;
 
 use dmail_tests::authority::Authority;
 use dmail_tests::integration;
-use dmail_tests::peer::dovecot_policy::Dovecot;
+use dmail_tests::peer::dovecot::{Dovecot, PASSWD_FILE};
 use dmail_tests::program;
 use dmail_tests::server::Server;
 use dmail_tests::site::Site;
@@ -143,7 +143,6 @@ fn a_line_that_would_let_everybody_guess_is_refused_with_what_to_add() {
 
 #[test]
 fn dovecots_guesses_count_with_ours_and_are_refused_with_ours() {
-    let test = "Dovecot's auth policy";
     let mut site = Site::nwauth()
         .user("bob", "other")
         .unset("throttle_except")
@@ -159,8 +158,8 @@ fn dovecots_guesses_count_with_ours_and_are_refused_with_ours() {
         .replace("127.0.0.1:7081", &server.dialect("auth-policy").to_string())
         .replace("SECRET", SECRET)
         .replace("NONCE", "some text");
-    let users = [("bob", "s3cret"), ("ann", "s3cret")];
-    let Some(dovecot) = Dovecot::start(test, &users, &lines) else { return };
+    let users = "bob:{PLAIN}s3cret::::::\nann:{PLAIN}s3cret::::::\n";
+    let dovecot = Dovecot::auth(&format!("{PASSWD_FILE}{lines}"), users);
 
     assert!(dovecot.lets_in("bob", "s3cret", "203.0.113.7"), "{}", dovecot.log());
     let listed = || site.dmail(&["throttle", "list"], &[], "").success().text();

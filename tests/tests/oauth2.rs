@@ -260,7 +260,7 @@ fn clients_of_postfix_log_in_by_token() {
 
 #[test]
 fn clients_of_dovecot_log_in_by_token() {
-    let Some(mut dovecot) = Dovecot::new("clients_of_dovecot_log_in_by_token") else { return };
+    let Some(mut dovecot) = Dovecot::mail("clients_of_dovecot_log_in_by_token") else { return };
     dovecot.make_places(&integration::lines("dovecot", "tmpfiles"));
     let issuer = Issuer::start(None);
     let mut site = site(&by_keys(&issuer));

@@ -105,6 +105,19 @@ impl Throttle {
         self.known.with_present(place, enter).unwrap_or(false)
     }
 
+    /// Whether the user, who has shown the right password there, logged in from
+    /// there lately; if so, this is the last login now.
+    pub(super) fn is_known_to_log_in(&self, place: &Place, now: Instant) -> bool {
+        let log_in = |known: &mut Known| {
+            let fresh = known.is_fresh(self.config.known_for, now);
+            if fresh {
+                known.note_login(now);
+            }
+            fresh
+        };
+        self.known.with_present(place, log_in).unwrap_or(false)
+    }
+
     /// Whether the user logged in from there lately.
     pub(super) fn is_known(&self, place: &Place, now: Instant) -> bool {
         let fresh = |known: &mut Known| known.is_fresh(self.config.known_for, now);

@@ -166,27 +166,20 @@ impl Throttle {
         verdict
     }
 
-    /// The same from memory alone. What memory does not accept is no guess yet.
+    /// The same from memory alone. What memory does not accept is no guess yet;
+    /// what it does takes no time, so it is not counted while it is under way.
     fn recall_check(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        let account = self.next.recall(request)?;
         let start = Instant::now();
         let user = &request.user;
         let places = self.config.places(request.origin.client);
         let place = Place { user: user.clone(), address: places.own };
-        if self.enters_known(&place, start) {
-            let inside = known::Inside::new(&self.known, &place);
-            let account = self.next.recall(request)?;
-            inside.note_login(start);
-            return Some(account);
-        }
-        let reservation = Reservation::make(self, user, &places, self.tag(request)).ok()?;
-        let account = self.next.recall(request);
-        if account.is_some() {
+        if !self.is_known_to_log_in(&place, start) {
+            let reservation = Reservation::make(self, user, &places, self.tag(request)).ok()?;
             reservation.settle(Answer::Right);
             self.note_login(&place, start);
-        } else {
-            reservation.settle(Answer::None);
         }
-        account
+        Some(account)
     }
 
     /// Counts a guess, if it may be asked; waits a while for others whose

@@ -25,12 +25,15 @@ use dmail_core::{
 };
 use dmail_dialects::checkpassword::{Exit, Reply, Request};
 
-use crate::foreign::{Described, Turns};
+use crate::foreign::{Described, Source, Turns};
+use crate::ini;
 use run::{Job, Ran};
 use settings::CheckPasswordSettings;
 
 /// What the base is called in logs and traces.
 const SOURCE: &str = "checkpassword";
+/// How errors name it.
+const BASE: Source = Source { name: SOURCE, file: settings::VOCABULARY.file };
 /// Where programs are looked for if this process was not told.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -65,12 +68,9 @@ impl CheckPassword {
     /// If the settings are wrong. A program that is not there is found out with
     /// the first question.
     pub fn open(file: &Path, launcher: &[OsString]) -> Result<Self, OpenError> {
-        let (settings, warnings) = settings::read(file)?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
+        let settings = ini::usable(settings::load(file))?;
         let own = launcher.first().ok_or(OpenError::Launcher)?;
-        let program = &settings.program;
+        let program = &settings.run.program;
         let words = launcher
             .iter()
             .cloned()
@@ -78,7 +78,7 @@ impl CheckPassword {
             .chain(program.arguments.iter().map(OsString::from))
             .chain([own.clone(), "checkpassword-reply".into()])
             .collect();
-        let turns = Turns::new(SOURCE, settings.number, settings.queue, settings.timeout);
+        let turns = Turns::new(SOURCE, settings.run.number, &settings.wait);
         let own_uid = nix::unistd::geteuid().as_raw();
         Ok(Self { settings, words, own_uid, turns })
     }
@@ -89,7 +89,7 @@ impl CheckPassword {
                 return Ok(Verdict::Rejected(Rejection::not_verified(&request.user)));
             }
             Purpose::Check(secret) => secret.clone(),
-            Purpose::Lookup if self.settings.lookups => Secret::new([]),
+            Purpose::Lookup if self.settings.run.lookups => Secret::new([]),
             Purpose::Lookup => {
                 let text = "this checkpassword program looks nobody up: if it can, set `lookups \
                             true` in checkpasswordauth.ini";
@@ -107,7 +107,7 @@ impl CheckPassword {
             words: self.words.clone(),
             environment: self.environment(request),
             request: &bytes,
-            limit: self.settings.timeout,
+            limit: self.settings.wait.timeout,
         };
         let ran = job.run().await?;
         log_said(&ran.said, &secret);
@@ -118,7 +118,7 @@ impl CheckPassword {
         let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
         let service = request.origin.service.name().to_owned();
         let mut variables = vec![("PATH", path), ("PROTO", "TCP".into()), ("SERVICE", service)];
-        if self.settings.send_ip {
+        if self.settings.run.send_ip {
             let told =
                 [("TCPREMOTEIP", request.origin.client), ("TCPLOCALIP", request.origin.local)];
             let known = told.into_iter().filter_map(|(name, ip)| Some((name, ip?.to_string())));
@@ -156,8 +156,8 @@ impl CheckPassword {
             ),
             (0, Some(reply)) => {
                 let described = self.describe(&reply);
-                let (drop, file) = (self.settings.drop_path.as_deref(), settings::VOCABULARY.file);
-                Ok(Verdict::accepted(described.account(user, drop, false, (SOURCE, file))?))
+                let drop = self.settings.run.drop_path.as_deref();
+                Ok(Verdict::accepted(described.account(user, drop, false, &BASE)?))
             }
             (0, None) => unavailable(
                 UnavailableKind::Fault,
@@ -228,7 +228,7 @@ impl Authenticator for CheckPassword {
     }
 
     fn sees_address(&self) -> bool {
-        self.settings.send_ip
+        self.settings.run.send_ip
     }
 
     async fn close(&self) {

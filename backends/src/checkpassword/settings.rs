@@ -1,35 +1,28 @@
 //! `checkpasswordauth.ini`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use dmail_core::config::Unset::{Compulsory, Nothing, Value};
-use dmail_core::config::value::{CommandLine, below_home, boolean, command, number, seconds};
-use dmail_core::config::{self, ConfigError, Diagnostic, Loaded, Vocabulary};
+use dmail_core::config::value::{CommandLine, below_home, boolean, command, number};
+use dmail_core::config::{Given, Loaded, Vocabulary};
+
+use crate::foreign::WaitSettings;
+use crate::ini;
 
 dmail_core::settings! {
     title: "The program";
     /// The user base of `authent_method checkpassword`: a program that is
     /// started for each login, and says by its exit code how it went.
-    pub struct CheckPasswordSettings {
+    pub struct RunSettings {
         /// The program, and the words that it is to get before those of the
-        /// program that it becomes. It is run directly and not by a shell.
+        /// program that it becomes. It is run directly and not by a shell. If it
+        /// takes longer than `timeout`, it is killed with all that it started.
         program: CommandLine = one("program", command()),
             default: Compulsory, example: "program /usr/local/bin/checkpassword";
-
-        /// How long it may take. After that it is killed with all that it
-        /// started, and the client is told to try again later.
-        timeout: Duration = one("timeout", seconds(1..=600)),
-            default: Value("10"), example: "timeout 20";
 
         /// How many run at a time at most.
         number: usize = one("number", number(1..=1000)),
             default: Value("8"), example: "number 20";
-
-        /// How many logins may wait until one can be started, each of them as
-        /// long as `timeout`. Those beyond are told to try again later.
-        queue: usize = one("queue", number(0..=1_000_000)),
-            default: Value("1000"), example: "queue 200";
 
         /// Whether the program answers questions without a password, as
         /// Dovecot asks them: with `AUTHORIZED=1` in its environment. It says
@@ -59,32 +52,35 @@ dmail_core::settings! {
 pub const VOCABULARY: Vocabulary = Vocabulary {
     file: "checkpasswordauth.ini",
     introduction: include_str!("introduction.md"),
-    groups: &[CheckPasswordSettings::GROUP],
+    groups: &[RunSettings::GROUP, WaitSettings::GROUP],
     not_used: &[],
 };
 
+/// What `checkpasswordauth.ini` says.
+#[derive(Debug, Clone)]
+pub struct CheckPasswordSettings {
+    /// What is started, and how.
+    pub run: RunSettings,
+    /// How long a login waits.
+    pub wait: WaitSettings,
+}
+
 /// Reads `file`.
-///
-/// # Errors
-///
-/// All that is wrong with it.
-pub fn read(file: &Path) -> Result<(CheckPasswordSettings, Vec<Diagnostic>), ConfigError> {
-    load(file).into_result()
-}
-
-/// All that is wrong with `file`.
 #[must_use]
-pub fn check(file: &Path) -> Vec<Diagnostic> {
-    load(file).diagnostics
+pub fn load(file: &Path) -> Loaded<CheckPasswordSettings> {
+    ini::load(file, &VOCABULARY, build)
 }
 
-fn load(file: &Path) -> Loaded<CheckPasswordSettings> {
-    let mut text = |path: &Path| config::text(std::fs::read(path)?);
-    config::load_with(file, &mut text, &VOCABULARY, CheckPasswordSettings::build)
+fn build(given: &mut Given<'_>) -> Option<CheckPasswordSettings> {
+    let run = RunSettings::build(given);
+    let wait = WaitSettings::build(given);
+    Some(CheckPasswordSettings { run: run?, wait: wait? })
 }
 
 #[cfg(test)]
 mod tests {
+    use dmail_core::config::Diagnostic;
+
     use super::*;
 
     #[test]
@@ -97,10 +93,10 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let file = home.path().join("checkpasswordauth.ini");
         std::fs::write(&file, "number 2\n").expect("written");
-        assert!(check(&file).iter().any(Diagnostic::is_error));
+        assert!(load(&file).diagnostics.iter().any(Diagnostic::is_error));
         std::fs::write(&file, "program bin/check -x\n").expect("written");
-        let (settings, _) = read(&file).expect("settings");
-        assert_eq!(settings.program.program, home.path().join("bin/check"));
-        assert_eq!(settings.number, 8);
+        let (settings, _) = load(&file).into_result().expect("settings");
+        assert_eq!(settings.run.program.program, home.path().join("bin/check"));
+        assert_eq!(settings.run.number, 8);
     }
 }

@@ -25,11 +25,14 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::foreign::Turns;
+use crate::foreign::{AccountSettings, Source, Turns};
+use crate::ini;
 use settings::CourierSettings;
 
 /// What the base is called in logs and traces.
 const SOURCE: &str = "courier";
+/// How errors name it.
+const BASE: Source = Source { name: SOURCE, file: settings::VOCABULARY.file };
 /// Longest answer about one user.
 const MAX_ANSWER: usize = 65_536;
 /// Longest list of users.
@@ -50,22 +53,19 @@ impl Courier {
     ///
     /// If the settings are wrong. A daemon that is not there now is no error.
     pub fn open(file: &Path) -> Result<Self, ConfigError> {
-        let (settings, warnings) = settings::read(file)?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
-        let turns = Turns::new(SOURCE, settings.number, settings.queue, settings.timeout);
+        let settings = ini::usable(settings::load(file))?;
+        let turns = Turns::new(SOURCE, settings.daemon.number, &settings.wait);
         Ok(Self { settings, turns })
     }
 
     /// Puts one question, and returns all that is answered.
     async fn ask(&self, question: &[u8], most: usize) -> Result<Zeroizing<Vec<u8>>, Unavailable> {
         let _turn = self.turns.take().await?;
-        let limit = self.settings.timeout;
+        let limit = self.settings.wait.timeout;
         match timeout(limit, self.exchange(question, most)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                let text = format!("courier: {}: {error}", self.settings.socket.display());
+                let text = format!("courier: {}: {error}", self.settings.daemon.socket.display());
                 Err(Unavailable::new(UnavailableKind::Dead, text))
             }
             Err(_) => {
@@ -76,7 +76,7 @@ impl Courier {
     }
 
     async fn exchange(&self, question: &[u8], most: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
-        let mut stream = UnixStream::connect(&self.settings.socket).await?;
+        let mut stream = UnixStream::connect(&self.settings.daemon.socket).await?;
         stream.write_all(question).await?;
         // An answer may hold the stored password.
         let mut answer = Zeroizing::new(Vec::with_capacity(4_096));
@@ -93,7 +93,7 @@ impl Courier {
 
     async fn answer(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         let user = &request.user;
-        let client = request.origin.client.filter(|_| self.settings.send_ip);
+        let client = request.origin.client.filter(|_| self.settings.daemon.send_ip);
         let origin = Origin { client, ..request.origin };
         let (question, no) = match &request.purpose {
             Purpose::Check(secret) if secret.is_empty() => {
@@ -110,9 +110,8 @@ impl Courier {
         let Some(described) = wire::account(&answer)? else {
             return Ok(Verdict::Rejected(no));
         };
-        let CourierSettings { drop_path, other_names, .. } = &self.settings;
-        let file = (SOURCE, settings::VOCABULARY.file);
-        let account = described.account(user, drop_path.as_deref(), *other_names, file)?;
+        let AccountSettings { other_names, drop_path } = &self.settings.accounts;
+        let account = described.account(user, drop_path.as_deref(), *other_names, &BASE)?;
         Ok(Verdict::accepted(account))
     }
 }
@@ -145,7 +144,7 @@ impl Authenticator for Courier {
     }
 
     fn sees_address(&self) -> bool {
-        self.settings.send_ip
+        self.settings.daemon.send_ip
     }
 
     async fn close(&self) {

@@ -29,6 +29,7 @@ use dmail_schemes::lane::Lane;
 use dmail_schemes::{Scheme, SchemeError};
 use zeroize::Zeroizing;
 
+use crate::ini;
 use record::Record;
 use settings::Passwords;
 use users::{Users, UsersFile};
@@ -82,10 +83,7 @@ impl DnAuth {
     /// If the settings are wrong. A `users.dat` that is not there is found out
     /// with the first question.
     pub fn open(file: &Path) -> Result<Self, OpenError> {
-        let (settings, warnings) = settings::read(file)?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
+        let settings = ini::usable(settings::load(file))?;
         let users = settings.users(file).map_err(|error| {
             let path = settings.dnews_conf.clone().unwrap_or_default();
             OpenError::DnewsConf { path, error }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use dmail_core::config::Severity::Error;
 use dmail_core::config::Unset::{Nothing, Value};
 use dmail_core::config::value::{path, word};
-use dmail_core::config::{self, ConfigError, Diagnostic, Given, Loaded, Vocabulary};
+use dmail_core::config::{Given, Loaded, Vocabulary};
+
+use crate::ini;
 
 /// The usual name of the file with the users.
 const USERS: &str = "users.dat";
@@ -60,26 +62,9 @@ impl Passwords {
 }
 
 /// Reads `file`. One that is not there is as good as an empty one.
-///
-/// # Errors
-///
-/// All that is wrong with it.
-pub fn read(file: &Path) -> Result<(DnAuthSettings, Vec<Diagnostic>), ConfigError> {
-    load(file).into_result()
-}
-
-/// All that is wrong with `file`.
 #[must_use]
-pub fn check(file: &Path) -> Vec<Diagnostic> {
-    load(file).diagnostics
-}
-
-fn load(file: &Path) -> Loaded<DnAuthSettings> {
-    let mut text = |path: &Path| match std::fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path == file => Ok(String::new()),
-        read => config::text(read?),
-    };
-    config::load_with(file, &mut text, &VOCABULARY, build)
+pub fn load(file: &Path) -> Loaded<DnAuthSettings> {
+    ini::load_if_there(file, &VOCABULARY, build)
 }
 
 fn build(given: &mut Given<'_>) -> Option<DnAuthSettings> {
@@ -127,7 +112,7 @@ mod tests {
         let dnews = "# dnews\nspool /var/spool/dnews\nCONFIG  /usr/local/dnews \nconfig /other\n";
         std::fs::write(home.path().join("dnews.conf"), dnews).expect("written");
         std::fs::write(home.path().join("empty.conf"), "config\n").expect("written");
-        let (settings, _) = read(&file).ok()?;
+        let (settings, _) = load(&file).into_result().ok()?;
         let users = settings.users(&file).ok()?;
         Some(users.strip_prefix(home.path()).map(Path::to_owned).unwrap_or(users))
     }
@@ -151,12 +136,6 @@ mod tests {
 
     #[test]
     fn the_documentation_is_the_manual() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dnauth.ini.md");
-        let manual = config::manual_markdown(&VOCABULARY);
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(&file, &manual).expect("docs can be written");
-        }
-        let written = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(written == manual, "run the tests with UPDATE_DOCS=1, and commit {file:?}");
+        crate::manual::is_documented("dnauth.ini.md", &VOCABULARY);
     }
 }

@@ -27,13 +27,16 @@ use dmail_core::{
     Secret, Unavailable, Username, Verdict,
 };
 
-use crate::foreign::Described;
+use crate::foreign::{AccountSettings, Described, Source};
+use crate::ini;
 use link::Link;
 use settings::DovecotSettings;
 use wire::Socket;
 
 /// What the base is called in logs and traces.
 const SOURCE: &str = "dovecot";
+/// How errors name it.
+const BASE: Source = Source { name: SOURCE, file: settings::VOCABULARY.file };
 
 /// The auth service of a Dovecot.
 pub struct Dovecot {
@@ -50,15 +53,13 @@ impl Dovecot {
     ///
     /// If the settings are wrong. A daemon that is not there now is no error.
     pub fn open(file: &Path) -> Result<Self, ConfigError> {
-        let (settings, warnings) = settings::read(file)?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
+        let settings = ini::usable(settings::load(file))?;
+        let sockets = &settings.sockets;
         let link = |socket, path: &Path| {
-            Link::start(socket, path.to_owned(), settings.timeout, settings.outstanding)
+            Link::start(socket, path.to_owned(), sockets.timeout, sockets.outstanding)
         };
-        let auth = link(Socket::Auth, &settings.auth_socket);
-        let userdb = settings.userdb_socket.as_deref().map(|path| link(Socket::Userdb, path));
+        let auth = link(Socket::Auth, &sockets.auth_socket);
+        let userdb = sockets.userdb_socket.as_deref().map(|path| link(Socket::Userdb, path));
         Ok(Self { settings, auth, userdb })
     }
 
@@ -71,7 +72,7 @@ impl Dovecot {
         if secret.is_empty() {
             return Ok(Verdict::Rejected(Rejection::not_verified(user)));
         }
-        let words = match wire::check(user, secret, origin, self.settings.secured) {
+        let words = match wire::check(user, secret, origin, self.settings.sockets.secured) {
             Ok(words) => words,
             Err(rejection) => return Ok(Verdict::Rejected(rejection)),
         };
@@ -82,7 +83,7 @@ impl Dovecot {
         };
         let Some(userdb) = &self.userdb else { return self.accept(user, described) };
         // The name may be another one now.
-        let account = self.account(user, described)?;
+        let account = described.name(user, self.settings.accounts.other_names, &BASE)?;
         match self.find(userdb, &account, origin).await? {
             Ok(mut described) => {
                 // Whether that name is right was judged just now.
@@ -94,12 +95,6 @@ impl Dovecot {
             }
             Err(rejection) => Ok(Verdict::Rejected(rejection)),
         }
-    }
-
-    /// The name that an answer is for.
-    fn account(&self, user: &Username, described: Described) -> Result<Username, Unavailable> {
-        let (other, file) = (self.settings.other_names, settings::VOCABULARY.file);
-        Ok(described.account(user, None, other, (SOURCE, file))?.name)
     }
 
     async fn look_up(&self, user: &Username, origin: &Origin) -> Result<Verdict, Unavailable> {
@@ -128,9 +123,8 @@ impl Dovecot {
     }
 
     fn accept(&self, user: &Username, described: Described) -> Result<Verdict, Unavailable> {
-        let DovecotSettings { drop_path, other_names, .. } = &self.settings;
-        let file = (SOURCE, settings::VOCABULARY.file);
-        let account = described.account(user, drop_path.as_deref(), *other_names, file)?;
+        let AccountSettings { other_names, drop_path } = &self.settings.accounts;
+        let account = described.account(user, drop_path.as_deref(), *other_names, &BASE)?;
         Ok(Verdict::accepted(account))
     }
 }
@@ -148,7 +142,7 @@ pub(crate) fn read_line(user: &Username, text: &[u8]) {
 #[async_trait]
 impl Authenticator for Dovecot {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
-        let client = request.origin.client.filter(|_| self.settings.send_ip);
+        let client = request.origin.client.filter(|_| self.settings.sockets.send_ip);
         let origin = Origin { client, ..request.origin };
         let verdict = match &request.purpose {
             Purpose::Check(secret) => self.check(&request.user, secret, &origin).await,
@@ -160,14 +154,14 @@ impl Authenticator for Dovecot {
     }
 
     async fn search(&self, search: &Search) -> Result<SearchOutcome, Unavailable> {
-        match &self.settings.userdb_socket {
-            Some(path) => listing::search(path, search, self.settings.timeout).await,
+        match &self.settings.sockets.userdb_socket {
+            Some(path) => listing::search(path, search, self.settings.sockets.timeout).await,
             None => Ok(SearchOutcome::Refused(Rejection::unsupported())),
         }
     }
 
     fn sees_address(&self) -> bool {
-        self.settings.send_ip
+        self.settings.sockets.send_ip
     }
 
     async fn close(&self) {

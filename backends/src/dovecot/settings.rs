@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use dmail_core::config::Severity::Error;
 use dmail_core::config::Unset::{Compulsory, Nothing, Value};
-use dmail_core::config::value::{below_home, boolean, number, path, seconds};
-use dmail_core::config::{self, ConfigError, Diagnostic, Given, Loaded, Vocabulary};
+use dmail_core::config::value::{boolean, number, path, seconds};
+use dmail_core::config::{Given, Loaded, Vocabulary};
+
+use crate::foreign::AccountSettings;
+use crate::ini;
 
 dmail_core::settings! {
     title: "Sockets";
     /// The user base of `authent_method dovecot`: the auth service of a Dovecot
     /// on this machine. One connection to each socket carries all questions.
-    pub struct DovecotSettings {
+    pub struct SocketSettings {
         /// The socket that passwords are checked over: a `unix_listener` of
         /// Dovecot's `service auth`, as Postfix uses one.
         auth_socket: PathBuf = one("auth_socket", path()),
@@ -48,18 +51,6 @@ dmail_core::settings! {
         /// connections are safe enough is decided by our own servers.
         secured: bool = one("secured", boolean()),
             default: Value("true"), example: "secured false";
-
-        /// Whether Dovecot may answer for another name than it was asked about,
-        /// which is then the user's. If not, such an answer is a fault; upper
-        /// and lower case may always differ.
-        other_names: bool = one("other_names", boolean()),
-            default: Value("false"), example: "other_names true";
-
-        /// The drop file of each user, from the home folder on that Dovecot
-        /// says. The home folders must lie below a `drop_root` of dmail.conf.
-        drop_path: Option<PathBuf> = optional("drop_path", below_home()),
-            default: Nothing("drop files are where dmail.conf says"),
-            example: "drop_path ~/mbox";
     }
 }
 
@@ -67,46 +58,45 @@ dmail_core::settings! {
 pub const VOCABULARY: Vocabulary = Vocabulary {
     file: "dovecotauth.ini",
     introduction: include_str!("introduction.md"),
-    groups: &[DovecotSettings::GROUP],
+    groups: &[SocketSettings::GROUP, AccountSettings::GROUP],
     not_used: &[],
 };
 
+/// What `dovecotauth.ini` says.
+#[derive(Debug, Clone)]
+pub struct DovecotSettings {
+    /// Where it is asked, and how.
+    pub sockets: SocketSettings,
+    /// What is made of its accounts.
+    pub accounts: AccountSettings,
+}
+
 /// Reads `file`.
-///
-/// # Errors
-///
-/// All that is wrong with it.
-pub fn read(file: &Path) -> Result<(DovecotSettings, Vec<Diagnostic>), ConfigError> {
-    load(file).into_result()
-}
-
-/// All that is wrong with `file`.
 #[must_use]
-pub fn check(file: &Path) -> Vec<Diagnostic> {
-    load(file).diagnostics
-}
-
-fn load(file: &Path) -> Loaded<DovecotSettings> {
-    let mut text = |path: &Path| config::text(std::fs::read(path)?);
-    config::load_with(file, &mut text, &VOCABULARY, build)
+pub fn load(file: &Path) -> Loaded<DovecotSettings> {
+    ini::load(file, &VOCABULARY, build)
 }
 
 fn build(given: &mut Given<'_>) -> Option<DovecotSettings> {
-    let settings = DovecotSettings::build(given)?;
-    if settings.drop_path.is_some() && settings.userdb_socket.is_none() {
+    let sockets = SocketSettings::build(given);
+    let accounts = AccountSettings::build(given);
+    let (sockets, accounts) = (sockets?, accounts?);
+    if accounts.drop_path.is_some() && sockets.userdb_socket.is_none() {
         let message = "`drop_path` needs home folders, and only `userdb_socket` tells them";
         given.report(Error, &["drop_path"], message, "set `userdb_socket` too");
     }
-    if settings.userdb_socket.as_ref() == Some(&settings.auth_socket) {
+    if sockets.userdb_socket.as_ref() == Some(&sockets.auth_socket) {
         let message = "`userdb_socket` is the same as `auth_socket`: Dovecot has two";
         let help = "name the one that Dovecot calls auth-userdb";
         given.report(Error, &["userdb_socket"], message, help);
     }
-    Some(settings)
+    Some(DovecotSettings { sockets, accounts })
 }
 
 #[cfg(test)]
 mod tests {
+    use dmail_core::config::Diagnostic;
+
     use super::*;
 
     #[test]
@@ -127,7 +117,7 @@ mod tests {
         ];
         for (text, sound) in rows {
             std::fs::write(&file, text).expect("written");
-            assert_eq!(check(&file).iter().any(Diagnostic::is_error), !sound, "{text}");
+            assert_eq!(load(&file).diagnostics.iter().any(Diagnostic::is_error), !sound, "{text}");
         }
     }
 }

@@ -4,6 +4,21 @@ use std::path::{Component, Path, PathBuf};
 
 use dmail_core::{Account, DropPath, Info, Uid, Unavailable, UnavailableKind, Username};
 
+/// The user base that an error is about.
+pub(crate) struct Source {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// The file with its settings.
+    pub(crate) file: &'static str,
+}
+
+impl Source {
+    /// It answered about `user`, and that is no answer.
+    fn fault(&self, user: &Username, text: &str) -> Unavailable {
+        Unavailable::new(UnavailableKind::Fault, format!("{}: {user}: {text}", self.name))
+    }
+}
+
 /// What another server or program says of an account.
 #[derive(Debug, Default)]
 pub(crate) struct Described {
@@ -18,37 +33,48 @@ pub(crate) struct Described {
 }
 
 impl Described {
+    /// The name that this answer to a question about `user` is for. `by` is
+    /// named in errors.
+    pub(crate) fn name(
+        &self,
+        user: &Username,
+        other_names: bool,
+        by: &Source,
+    ) -> Result<Username, Unavailable> {
+        match self.name.as_deref().map(|name| Username::parse(name.as_bytes())) {
+            None => Ok(user.clone()),
+            Some(Ok(name)) if name.same_but_for_case(user) || other_names => Ok(name),
+            Some(Ok(name)) => {
+                let text = format!(
+                    "it answered for {name}: set `other_names true` in {} if its users have \
+                     several names",
+                    by.file
+                );
+                Err(by.fault(user, &text))
+            }
+            Some(Err(error)) => Err(by.fault(user, &format!("it answered with a name: {error}"))),
+        }
+    }
+
     /// The account of `user`, whose drop file is `drop` below the home folder,
-    /// if that is set. `source` and `file` are for the error text.
+    /// if that is set.
     pub(crate) fn account(
         self,
         user: &Username,
         drop: Option<&Path>,
         other_names: bool,
-        (source, file): (&str, &str),
+        by: &Source,
     ) -> Result<Account, Unavailable> {
-        let fault = |text: String| {
-            Unavailable::new(UnavailableKind::Fault, format!("{source}: {user}: {text}"))
-        };
-        let name = match self.name.as_deref().map(|name| Username::parse(name.as_bytes())) {
-            None => user.clone(),
-            Some(Ok(name)) if name.same_but_for_case(user) || other_names => name,
-            Some(Ok(name)) => {
-                return Err(fault(format!(
-                    "it answered for {name}: set `other_names true` in {file} if its users have \
-                     several names"
-                )));
-            }
-            Some(Err(error)) => return Err(fault(format!("it answered with a name: {error}"))),
-        };
+        let name = self.name(user, other_names, by)?;
         let drop = match drop {
             None => DropPath::Config,
             Some(below) => match self.home.as_deref().map(Path::new) {
                 Some(home) if is_plain(home) => DropPath::File(home.join(below)),
-                Some(_) => return Err(fault("its home folder is no full path".into())),
+                Some(_) => return Err(by.fault(user, "its home folder is no full path")),
                 None => {
+                    let file = by.file;
                     let text = format!("it has no home folder, which `drop_path` in {file} needs");
-                    return Err(fault(text));
+                    return Err(by.fault(user, &text));
                 }
             },
         };
@@ -73,6 +99,7 @@ mod tests {
     #[test]
     fn a_description_becomes_an_account_or_a_fault() {
         let bob = Username::parse(b"bob").expect("a name");
+        let dovecot = Source { name: "dovecot", file: "dovecotauth.ini" };
         let described = |name: &str, uid, home: &str| {
             let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
             Described { name: text(name), uid, home: text(home), info: Info::default() }
@@ -90,7 +117,7 @@ mod tests {
         ];
         for (described, drop, expected) in rows {
             let shown = format!("{described:?}");
-            let found = described.account(&bob, drop, false, ("dovecot", "dovecotauth.ini"));
+            let found = described.account(&bob, drop, false, &dovecot);
             match (found, expected) {
                 (Ok(account), Ok((name, uid, path))) => {
                     assert_eq!(account.name.as_str(), name, "{shown}");
@@ -105,7 +132,7 @@ mod tests {
                 (found, _) => panic!("{shown}: {found:?}"),
             }
         }
-        let other = described("ann", None, "").account(&bob, None, true, ("", ""));
+        let other = described("ann", None, "").account(&bob, None, true, &dovecot);
         assert_eq!(other.expect("an account").name.as_str(), "ann");
     }
 }

@@ -7,6 +7,8 @@ use dmail_core::{Unavailable, UnavailableKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use super::WaitSettings;
+
 /// The places for questions to one source.
 pub(crate) struct Turns {
     source: &'static str,
@@ -24,16 +26,10 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turns {
-    /// `number` places, and room for `queue` more, who wait as long as
-    /// `patience`.
-    pub(crate) fn new(
-        source: &'static str,
-        number: usize,
-        queue: usize,
-        patience: Duration,
-    ) -> Self {
-        let (admitted, places) = (Semaphore::new(number + queue), Semaphore::new(number));
-        Self { source, admitted, places, patience }
+    /// `number` places, and room for as many more as may wait.
+    pub(crate) fn new(source: &'static str, number: usize, wait: &WaitSettings) -> Self {
+        let admitted = Semaphore::new(number + wait.queue);
+        Self { source, admitted, places: Semaphore::new(number), patience: wait.timeout }
     }
 
     /// Waits for a place.
@@ -70,7 +66,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_finds_no_place_is_told_so() {
-        let turns = Turns::new("test", 1, 1, Duration::from_secs(5));
+        let wait = WaitSettings { timeout: Duration::from_secs(5), queue: 1 };
+        let turns = Turns::new("test", 1, &wait);
         let first = turns.take().await.expect("a place");
         let (second, third) = tokio::join!(turns.take(), turns.take());
         let kind = |turn: Result<Turn<'_>, Unavailable>| turn.err().map(|error| error.kind);

@@ -10,14 +10,11 @@ use dmail_core::{Authenticator, Domain};
 
 use super::kinds::SourceWord;
 use super::module::Module;
-use crate::{OpenError, SourceSettings};
+use crate::{OpenError, SourceSettings, ini};
 
 /// Opens the chain of the file that `settings` name. Warnings go to the log.
 pub(crate) async fn open(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
-    let (modules, warnings) = super::load(&settings.file).into_result()?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    let modules = ini::usable(super::load(&settings.file))?;
     let mut members = Vec::with_capacity(modules.len());
     for module in &modules {
         members.push(member(module, &modules, settings).await?);

@@ -32,12 +32,21 @@ impl Dovecot {
     /// Starts one with so many users; `None` if it is not installed, or if this
     /// is not root, which it needs.
     pub(crate) fn start(users: usize) -> Result<Option<Self>, Failure> {
+        let home = folder()?;
+        let socket = home.path().join("auth");
+        Self::start_in(home, socket, users)
+    }
+
+    /// The same, with a socket that everybody may ask.
+    pub(crate) fn start_at(users: usize, socket: &Path) -> Result<Option<Self>, Failure> {
+        Self::start_in(folder()?, socket.to_owned(), users)
+    }
+
+    fn start_in(home: TempDir, socket: PathBuf, users: usize) -> Result<Option<Self>, Failure> {
         let program = installed(&["/usr/sbin/dovecot"]);
         let Some(program) = program.filter(|_| nix::unistd::geteuid().is_root()) else {
             return Ok(None);
         };
-        let home = folder()?;
-        let socket = home.path().join("auth");
         install(home.path(), &socket, users).map_err(Failure::system("install Dovecot"))?;
         let process = Command::new(&program)
             .arg("-F")
@@ -92,7 +101,7 @@ fn install(home: &Path, socket: &Path, users: usize) -> std::io::Result<()> {
          auth_cache_ttl = 1 hour\n\
          passdb {{\n  driver = passwd-file\n  args = {home}/users\n}}\n\
          userdb {{\n  driver = static\n  args = uid=65534 gid=65534 home=/nonexistent\n}}\n\
-         service auth {{\n  user = root\n  unix_listener {socket} {{\n    mode = 0600\n  }}\n}}\n"
+         service auth {{\n  user = root\n  unix_listener {socket} {{\n    mode = 0666\n  }}\n}}\n"
     );
     fs::write(format!("{home}/dovecot.conf"), config)?;
     let lines: String =

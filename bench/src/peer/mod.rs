@@ -3,6 +3,7 @@
 mod dovecot;
 mod mariadb;
 mod nginx;
+mod postfix;
 mod saslauthd;
 mod slapd;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) use dovecot::Dovecot;
 pub(crate) use mariadb::{DATABASE, LOGIN, MariaDb};
 pub(crate) use nginx::{Nginx, free_address};
+pub(crate) use postfix::Postfix;
 pub(crate) use saslauthd::Saslauthd;
 pub(crate) use slapd::Slapd;
 

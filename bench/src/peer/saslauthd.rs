@@ -1,23 +1,30 @@
 //! saslauthd of Cyrus SASL, with its cache on, in front of an IMAP server that
 //! says yes to everybody.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{installed, text, wait_for};
+use super::{installed, text};
 use crate::failure::Failure;
 use crate::measure::children_of;
-use crate::program::{end, folder};
+use crate::program::folder;
+
+/// How long it may take to start, and to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running saslauthd; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Saslauthd {
-    process: Child,
+    process: Pid,
     /// Where it listens.
     pub(crate) socket: PathBuf,
     // Removed when the process is gone.
@@ -33,25 +40,38 @@ impl Saslauthd {
         let port = listener.local_addr().map_err(Failure::system("listen"))?.port();
         // It ends with this program; nobody waits for it.
         std::thread::spawn(move || listener.incoming().flatten().for_each(say_yes));
-        let process = Command::new(program)
-            .args(["-d", "-a", "rimap", "-O", &format!("127.0.0.1/{port}"), "-m"])
+        // As a daemon, which is what it is installed as: in the foreground (`-d`)
+        // it prints what it does, which costs it more than all the rest.
+        let started = Command::new(program)
+            .args(["-a", "rimap", "-O", &format!("127.0.0.1/{port}"), "-m"])
             .arg(text(home.path()))
             // A cache of 4 MiB, in which an answer is good for an hour.
             .args(["-c", "-s", "4096", "-t", "3600"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
+            .status()
             .map_err(Failure::system("start saslauthd"))?;
-        let socket = home.path().join("mux");
-        let mut server = Self { process, socket, _home: home };
-        let socket = server.socket.clone();
-        wait_for("saslauthd", &mut server.process, || UnixStream::connect(&socket).is_ok())?;
-        Ok(Some(server))
+        if !started.success() {
+            return Err(Failure::Program(format!("saslauthd ended at once: {started}")));
+        }
+        let (socket, number) = (home.path().join("mux"), home.path().join("saslauthd.pid"));
+        let late = Instant::now() + PATIENCE;
+        while UnixStream::connect(&socket).is_err() {
+            if Instant::now() > late {
+                return Err(Failure::Program("saslauthd does not answer".to_owned()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let number = fs::read_to_string(number).map_err(Failure::system("read saslauthd.pid"))?;
+        let number = number.trim().parse().map_err(|_| {
+            Failure::Program(format!("saslauthd.pid does not hold a number: {number:?}"))
+        })?;
+        Ok(Some(Self { process: Pid::from_raw(number), socket, _home: home }))
     }
 
     /// Its processes.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let first = self.process.id();
+        let first = self.process.as_raw().unsigned_abs();
         let mut pids = children_of(first);
         pids.push(first);
         pids
@@ -60,7 +80,13 @@ impl Saslauthd {
 
 impl Drop for Saslauthd {
     fn drop(&mut self) {
-        end(&mut self.process);
+        let late = Instant::now() + PATIENCE;
+        // It is nobody's child, so it is gone when there is no such process.
+        let mut alive = kill(self.process, Signal::SIGTERM).is_ok();
+        while alive && Instant::now() < late {
+            std::thread::sleep(Duration::from_millis(20));
+            alive = kill(self.process, None).is_ok();
+        }
     }
 }
 

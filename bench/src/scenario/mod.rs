@@ -15,6 +15,7 @@ mod modules;
 mod nwauth;
 mod open;
 mod pop;
+mod postfix;
 mod smtp;
 
 use crate::Command;
@@ -29,13 +30,14 @@ pub(crate) use nwauth::find_users;
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 15] = [
+pub(crate) const ALL: [(Command, Run); 16] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
     (Command::Guesses, guesses::run),
     (Command::Line, line::run),
     (Command::Dialects, dialects::run),
     (Command::AuthHttp, auth_http::run),
+    (Command::Postfix, postfix::run),
     (Command::Modules, modules::run),
     (Command::Ldap, bases::ldap),
     (Command::Sql, bases::sql),

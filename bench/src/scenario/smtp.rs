@@ -111,7 +111,7 @@ impl Client for Sender {
     }
 }
 
-async fn connect(server: SocketAddr, record: bool) -> Result<Wire, Wrong> {
+pub(super) async fn connect(server: SocketAddr, record: bool) -> Result<Wire, Wrong> {
     let mut wire = Wire::connect(server, is_whole, "220").await?;
     if record {
         wire.record();

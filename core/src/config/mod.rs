@@ -43,8 +43,8 @@ pub use access::{
 };
 pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use dialect::{
-    AccountWords, AuthHttpWords, DIALECTS, Dialect, DialectLine, DialectRow, HttpWords, OptionRow,
-    Tempfail, TlsFiles, dialect_manual,
+    AccountWords, AuthHttpWords, DIALECTS, Dialect, DialectLine, DialectRow, HttpWords, Tempfail,
+    TlsFiles, dialect_manual,
 };
 pub use given::Given;
 pub use manual::{entry, manual, manual_markdown};

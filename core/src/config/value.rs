@@ -19,7 +19,7 @@ use super::place::Place;
 pub use command::{CommandLine, command};
 pub use network::{Listen, SetBy, addresses, domain, listen, parse_domain, user};
 pub use path::{below_home, path, resolve};
-pub use scalar::{number, rate, seconds, secret, separator, size, text};
+pub use scalar::{milliseconds, number, rate, seconds, secret, separator, size, text};
 pub use server::{Host, NotAServer, RemoteServer, server};
 pub(super) use socket::socket;
 pub use socket::{ListenOn, SocketFile, listen_on};

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::scram::{Binding, Bound, Final, First};
-use super::{Credentials, LoginName, Malformed, Mechanism, login_name, plain, scram, token};
+use super::{Credentials, Flaw, LoginName, Malformed, Mechanism, login_name, plain, scram, token};
 use crate::{
     Account, Evidence, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret, TokenIssuer,
     Username, Verdict,
@@ -25,6 +25,7 @@ use crate::{
 pub struct Terms {
     /// Random text of the server's, unlike that of any other exchange:
     /// printable ASCII without a comma. 18 bytes from a good source, as base64.
+    /// Mechanisms that tell the password itself use none.
     pub nonce: Box<str>,
     /// Whether the client could have chosen a mechanism that is bound to TLS.
     /// One that could but says that none was offered has somebody in between.
@@ -56,7 +57,7 @@ enum Stage {
     /// The password or the proof is being judged.
     Judging(Option<Proof>),
     /// A token was refused, which the client has still to acknowledge.
-    Refused(Option<Rejection>),
+    Refused(Rejection),
     Over,
 }
 
@@ -70,9 +71,12 @@ pub enum Turn {
     Ask(Username, Purpose),
     /// The user is logged in; if there is a message, the client has to read it.
     Accepted(Arc<Account>, Option<Vec<u8>>),
-    /// The login failed. Without a rejection, nobody was asked: it depends on
-    /// nothing but what the client said.
-    Refused(Option<Rejection>),
+    /// The login failed: the gateway has refused it.
+    Refused(Rejection),
+    /// The login failed by itself, whatever the user base holds of the user, who
+    /// is told if the name can be one. The client learns no more than from
+    /// [`Turn::Refused`].
+    Flawed(Option<Username>, Flaw),
 }
 
 impl Exchange {
@@ -102,7 +106,7 @@ impl Exchange {
             Stage::Salted(first, reply) => self.conclude(&first, &reply, message, binding),
             // Whatever the client says: RFC 7628 has it say ^A.
             Stage::Refused(rejection) => Turn::Refused(rejection),
-            Stage::Salting(..) | Stage::Judging(_) | Stage::Over => Turn::Refused(None),
+            Stage::Salting(..) | Stage::Judging(_) | Stage::Over => flawed(Flaw::Over),
         }
     }
 
@@ -115,8 +119,8 @@ impl Exchange {
             (Stage::Judging(None), Verdict::Accepted(account)) => Turn::Accepted(account, None),
             (Stage::Judging(Some(proof)), Verdict::Accepted(account)) => accepted(account, &proof),
             (Stage::Judging(_), Verdict::Rejected(rejection)) => self.refuse(rejection),
-            (_, Verdict::Rejected(rejection)) => Turn::Refused(Some(rejection)),
-            (_, Verdict::Accepted(_)) => Turn::Refused(None),
+            (_, Verdict::Rejected(rejection)) => Turn::Refused(rejection),
+            (_, Verdict::Accepted(_)) => flawed(Flaw::Over),
         }
     }
 
@@ -124,39 +128,33 @@ impl Exchange {
         let max = self.terms.max_name;
         let message = message.expose();
         match self.mechanism {
-            Mechanism::Plain => or_refused(plain(message, max).map(|login| self.password(login))),
+            Mechanism::Plain => or_flawed(plain(message, max).map(|login| self.password(login))),
             Mechanism::Login => {
                 self.stage = Stage::Password(login_name(message, max));
                 Turn::Say(b"Password:".to_vec(), None)
             }
-            Mechanism::CramMd5 => or_refused(self.cram_md5(message)),
+            Mechanism::CramMd5 => or_flawed(self.cram_md5(message)),
             Mechanism::OAuthBearer => {
-                or_refused(token::bearer(message, max).map(|login| self.token(login)))
+                or_flawed(token::bearer(message, max).map(|login| self.token(login)))
             }
             Mechanism::XOAuth2 => {
-                or_refused(token::xoauth2(message, max).map(|login| self.token(login)))
+                or_flawed(token::xoauth2(message, max).map(|login| self.token(login)))
             }
             Mechanism::Scram(hash) | Mechanism::ScramPlus(hash) => {
-                or_refused(First::parse(message, max).map(|first| self.scram(hash, first)))
+                or_flawed(First::parse(message, max).map(|first| self.scram(hash, first)))
             }
         }
     }
 
     fn password(&mut self, login: Credentials) -> Turn {
-        match login.usable() {
-            Ok((user, secret)) => {
-                self.stage = Stage::Judging(None);
-                Turn::Ask(user, Purpose::Check(secret))
-            }
-            Err(_) => Turn::Refused(None),
-        }
+        usable(login, |user, secret| {
+            self.stage = Stage::Judging(None);
+            Turn::Ask(user, Purpose::Check(secret))
+        })
     }
 
     fn token(&mut self, login: Credentials) -> Turn {
-        match login.usable() {
-            Ok((user, token)) => self.prove(user, Proof::new(Evidence::Token(token))),
-            Err(_) => Turn::Refused(None),
-        }
+        usable(login, |user, token| self.prove(user, Proof::new(Evidence::Token(token))))
     }
 
     fn prove(&mut self, user: Username, proof: Proof) -> Turn {
@@ -171,9 +169,9 @@ impl Exchange {
         let text = match self.mechanism {
             Mechanism::OAuthBearer => token::bearer_refused(issuer),
             Mechanism::XOAuth2 => token::xoauth2_refused(issuer),
-            _ => return Turn::Refused(Some(rejection)),
+            _ => return Turn::Refused(rejection),
         };
-        self.stage = Stage::Refused(Some(rejection));
+        self.stage = Stage::Refused(rejection);
         Turn::Say(text, None)
     }
 
@@ -187,31 +185,35 @@ impl Exchange {
         let at = message.iter().rposition(|byte| *byte == b' ').ok_or(Malformed::Message)?;
         let (name, hex) = (&message[..at], &message[at + 1..]);
         let digest = digest(hex).ok_or(Malformed::Message)?;
-        let Ok(user) = login_name(name, self.terms.max_name) else {
-            return Ok(Turn::Refused(None));
+        let user = match login_name(name, self.terms.max_name) {
+            Ok(user) => user,
+            Err(why) => return Ok(flawed(why)),
         };
         let challenge = self.challenge().into_bytes().into();
         Ok(self.prove(user, Proof::new(Evidence::CramMd5 { challenge, digest })))
     }
 
     fn scram(&mut self, hash: ScramHash, first: First) -> Turn {
-        let fits = match first.bound {
-            Bound::To(_) => self.mechanism.is_bound(),
-            Bound::No => !self.mechanism.is_bound(),
-            Bound::Unasked => !self.mechanism.is_bound() && !self.terms.plus_offered,
+        let user = match first.user.clone() {
+            Ok(user) => user,
+            Err(why) => return flawed(why),
         };
-        match first.user.clone() {
-            Ok(user) if fits => {
-                let question = SaltQuestion::new(hash);
-                self.stage = Stage::Salting(Box::new(first), question.clone());
-                Turn::Ask(user, Purpose::Salt(question))
-            }
-            _ => Turn::Refused(None),
+        let binds = matches!(first.bound, Bound::To(_));
+        if binds != self.mechanism.is_bound() {
+            return Turn::Flawed(Some(user), Flaw::Binding);
         }
+        if first.bound == Bound::Unasked && self.terms.plus_offered {
+            return Turn::Flawed(Some(user), Flaw::Downgraded);
+        }
+        let question = SaltQuestion::new(hash);
+        self.stage = Stage::Salting(Box::new(first), question.clone());
+        Turn::Ask(user, Purpose::Salt(question))
     }
 
     fn salted(&mut self, first: Box<First>, question: &SaltQuestion) -> Turn {
-        let Some(salt) = question.told() else { return Turn::Refused(None) };
+        let Some(salt) = question.told() else {
+            return Turn::Flawed(first.user.ok(), Flaw::Unsigned);
+        };
         let reply = first.reply(salt, &self.terms.nonce);
         let binding = match first.bound {
             Bound::To(binding) => Some(binding),
@@ -228,20 +230,40 @@ impl Exchange {
         message: &Secret,
         binding: Option<&[u8]>,
     ) -> Turn {
+        let user = match first.user.clone() {
+            Ok(user) => user,
+            Err(why) => return flawed(why),
+        };
         let (Mechanism::Scram(hash) | Mechanism::ScramPlus(hash)) = self.mechanism else {
-            return Turn::Refused(None);
+            return Turn::Flawed(Some(user), Flaw::Over);
         };
         let channel = match (first.bound, binding) {
             // A binding to nothing binds nothing.
-            (Bound::To(_), None | Some(b"")) => return Turn::Refused(None),
+            (Bound::To(_), None | Some(b"")) => return Turn::Flawed(Some(user), Flaw::NoChannel),
             (Bound::To(_), Some(channel)) => channel,
             (Bound::No | Bound::Unasked, _) => b"",
         };
-        match (first.conclude(hash, reply, message.expose(), channel), first.user.clone()) {
-            (Ok(Final::Proof(proof)), Ok(user)) => self.prove(user, proof),
-            _ => Turn::Refused(None),
+        match first.conclude(hash, reply, message.expose(), channel) {
+            Ok(Final::Proof(proof)) => self.prove(user, proof),
+            Ok(Final::OtherChannel) => Turn::Flawed(Some(user), Flaw::OtherChannel),
+            Err(why) => Turn::Flawed(Some(user), why.into()),
         }
     }
+}
+
+/// What follows from a login that a user base can be asked about.
+fn usable(login: Credentials, ask: impl FnOnce(Username, Secret) -> Turn) -> Turn {
+    // The name outlives a login without a password.
+    let named = if login.secret.is_empty() { login.user.clone().ok() } else { None };
+    match login.usable() {
+        Ok((user, secret)) => ask(user, secret),
+        Err(why) => Turn::Flawed(named, why.into()),
+    }
+}
+
+/// The end of a login without a name.
+fn flawed(why: impl Into<Flaw>) -> Turn {
+    Turn::Flawed(None, why.into())
 }
 
 /// A proof that was found right; one that should be signed and is not comes
@@ -251,13 +273,13 @@ fn accepted(account: Arc<Account>, proof: &Proof) -> Turn {
         (Evidence::Scram { .. }, Some(signature)) => {
             Turn::Accepted(account, Some(scram::last(signature).into_bytes()))
         }
-        (Evidence::Scram { .. }, None) => Turn::Refused(None),
+        (Evidence::Scram { .. }, None) => Turn::Flawed(Some(account.name.clone()), Flaw::Unsigned),
         _ => Turn::Accepted(account, None),
     }
 }
 
-fn or_refused(turn: Result<Turn, Malformed>) -> Turn {
-    turn.unwrap_or(Turn::Refused(None))
+fn or_flawed(turn: Result<Turn, Malformed>) -> Turn {
+    turn.unwrap_or_else(flawed)
 }
 
 /// 16 bytes of lower case hexadecimal.

@@ -66,6 +66,36 @@ pub enum Malformed {
     Message,
 }
 
+/// Why a login fails by itself. The texts are for the log: what they tell apart,
+/// the client must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// No user base can be asked about it.
+    #[error(transparent)]
+    Unusable(#[from] UnusableLogin),
+    /// A message cannot be read.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// SCRAM: it binds to TLS and its mechanism does not, or the other way round.
+    #[error("the channel binding does not fit the mechanism")]
+    Binding,
+    /// SCRAM: the client believes that no mechanism with a binding was offered.
+    #[error("the client was not shown the mechanisms that bind to TLS: who stands in between?")]
+    Downgraded,
+    /// SCRAM: it binds to a TLS connection that nobody has told of.
+    #[error("the TLS connection that the login is bound to is not told")]
+    NoChannel,
+    /// SCRAM: it was made for another TLS connection.
+    #[error("the login is bound to another TLS connection: who stands in between?")]
+    OtherChannel,
+    /// SCRAM: the user base has said yes without what the mechanism needs of it.
+    #[error("the user base told no salt, or no signature")]
+    Unsigned,
+    /// There is a message that nobody has waited for.
+    #[error("the login was over")]
+    Over,
+}
+
 impl Credentials {
     /// The parts that a user base can be asked about.
     ///

@@ -36,7 +36,7 @@ pub use outgoing::{Limits, Outgoing, Used};
 pub use window::Unit;
 
 use crate::extension::without_extension;
-use crate::lines::{Broken, Lines};
+use crate::lines::{Broken, LineSession, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 use action::Action;
 use outgoing::{Message, Recipients};
@@ -106,9 +106,7 @@ enum Stage {
     Reading,
     /// Who the login is.
     Login,
-    /// Whose address the sender is; to be asked.
-    AskSender(Arc<Account>, Username),
-    /// The same, asked.
+    /// Whose address the sender is.
     Sender(Arc<Account>, Username),
 }
 
@@ -120,52 +118,27 @@ impl PolicySession {
         Self { policy, lines, request: Request::default(), stage: Stage::Reading }
     }
 
-    /// Takes a line, and what is to be asked once a request is there.
-    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
-        if !line.is_empty() {
-            self.request.take(line)?;
-            return Ok(None);
-        }
-        self.request.complete()?;
-        let is_about_mail = matches!(
-            &*self.request.state,
-            b"MAIL" | b"RCPT" | b"DATA" | b"BDAT" | b"END-OF-MESSAGE"
-        );
-        if self.request.login.is_empty() || !is_about_mail {
-            self.say(&Action::Dunno, out);
-            return Ok(None);
-        }
-        match login_name(&self.request.login, Username::MAX_BYTES) {
-            Ok(login) => {
-                self.stage = Stage::Login;
-                Ok(Some(self.ask(login)))
-            }
-            Err(_) => {
-                self.say(&Action::NoAccount, out);
-                Ok(None)
-            }
-        }
-    }
-
     /// Looks a name up as it is, whatever the state of the account. The address
     /// that the client connected to is not told: the name is the one that a
     /// login there has led to.
-    fn ask(&self, user: Username) -> Step {
+    fn look_up(&self, user: Username) -> Question {
         let origin = origin(self.request.client, Service::Line);
-        Step::Ask(TICKET, Question::Authenticate(AuthRequest::lookup(user, origin)))
+        Question::Authenticate(AuthRequest::lookup(user, origin))
     }
 
     /// The login has this account: may it be used, and send as that?
-    fn judge(&mut self, account: Arc<Account>, out: &mut Vec<u8>) {
+    fn judge(&mut self, account: Arc<Account>, out: &mut Vec<u8>) -> Then {
         let origin = origin(self.request.client, Service::Smtp);
         if let Err(rejection) = (self.policy.standing)(&account, &origin) {
-            return self.refuse_account(&rejection, out);
+            self.refuse_account(&rejection, out);
+            return Then::GoOn;
         }
         match self.sender_to_ask(&account) {
             Ok(None) => self.count(&account, out),
-            Ok(Some(sender)) => self.stage = Stage::AskSender(account, sender),
+            Ok(Some(sender)) => return self.ask_sender(account, sender),
             Err(action) => self.say(&action, out),
         }
+        Then::GoOn
     }
 
     /// The sender that the user base has to be asked about, if any.
@@ -185,9 +158,11 @@ impl PolicySession {
         Ok(Some(sender))
     }
 
-    /// Whether the request takes another question.
-    fn then(&self) -> Then {
-        if matches!(self.stage, Stage::AskSender(..)) { Then::Again } else { Then::GoOn }
+    /// Asks whose address `sender` is.
+    fn ask_sender(&mut self, account: Arc<Account>, sender: Username) -> Then {
+        let question = self.look_up(sender.clone());
+        self.stage = Stage::Sender(account, sender);
+        Then::Ask(TICKET, question)
     }
 
     /// The user base said whose address `sender` is.
@@ -204,12 +179,12 @@ impl PolicySession {
             }
             Verdict::Rejected(rejection) if is_undecided(rejection.kind) => return Then::Close,
             Verdict::Rejected(_) => match without_extension(sender) {
-                Some(sender) => self.stage = Stage::AskSender(account, sender),
+                Some(sender) => return self.ask_sender(account, sender),
                 None => self.say(&Action::ForeignSender, out),
             },
             Verdict::Accepted(_) => self.say(&Action::ForeignSender, out),
         }
-        self.then()
+        Then::GoOn
     }
 
     /// Counts the message, and says whether it may be sent.
@@ -228,6 +203,16 @@ impl PolicySession {
             Err(beyond) => Action::TooMuch(beyond),
         };
         self.say(&action, out);
+    }
+
+    /// The user base has refused the login.
+    fn refuse_login(&mut self, rejection: &Rejection, out: &mut Vec<u8>) {
+        match rejection.kind {
+            RejectionKind::Disabled | RejectionKind::NotAllowed => {
+                self.refuse_account(rejection, out);
+            }
+            _ => self.say(&Action::NoAccount, out),
+        }
     }
 
     fn refuse_account(&mut self, rejection: &Rejection, out: &mut Vec<u8>) {
@@ -250,29 +235,43 @@ impl PolicySession {
     }
 }
 
+impl LineSession for PolicySession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
+        if !line.is_empty() {
+            self.request.take(line)?;
+            return Ok(None);
+        }
+        self.request.complete()?;
+        let is_about_mail = matches!(
+            &*self.request.state,
+            b"MAIL" | b"RCPT" | b"DATA" | b"BDAT" | b"END-OF-MESSAGE"
+        );
+        if self.request.login.is_empty() || !is_about_mail {
+            self.say(&Action::Dunno, out);
+            return Ok(None);
+        }
+        match login_name(&self.request.login, Username::MAX_BYTES) {
+            Ok(login) => {
+                self.stage = Stage::Login;
+                Ok(Some(Step::Ask(TICKET, self.look_up(login))))
+            }
+            Err(_) => {
+                self.say(&Action::NoAccount, out);
+                Ok(None)
+            }
+        }
+    }
+}
+
 impl Session for PolicySession {
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        loop {
-            match std::mem::replace(&mut self.stage, Stage::Reading) {
-                Stage::Reading => {}
-                Stage::AskSender(account, sender) => {
-                    self.stage = Stage::Sender(account, sender.clone());
-                    return self.ask(sender);
-                }
-                asked @ (Stage::Login | Stage::Sender(..)) => {
-                    self.stage = asked;
-                    return Step::More;
-                }
-            }
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            match self.line(&line, out) {
-                Ok(None) => {}
-                Ok(Some(step)) => return step,
-                Err(broken) => return broken.into(),
-            }
+        match self.stage {
+            Stage::Reading => self.take_lines(input, out),
+            Stage::Login | Stage::Sender(..) => Step::More,
         }
     }
 
@@ -281,20 +280,15 @@ impl Session for PolicySession {
         match std::mem::replace(&mut self.stage, Stage::Reading) {
             Stage::Login => match verdict {
                 Verdict::Accepted(account) => self.judge(account, out),
-                Verdict::Rejected(rejection) if is_undecided(rejection.kind) => return Then::Close,
-                Verdict::Rejected(rejection) => match rejection.kind {
-                    RejectionKind::Disabled | RejectionKind::NotAllowed => {
-                        self.refuse_account(&rejection, out);
-                    }
-                    _ => self.say(&Action::NoAccount, out),
-                },
+                Verdict::Rejected(rejection) if is_undecided(rejection.kind) => Then::Close,
+                Verdict::Rejected(rejection) => {
+                    self.refuse_login(&rejection, out);
+                    Then::GoOn
+                }
             },
-            Stage::Sender(account, sender) => {
-                return self.judge_sender(account, &sender, &verdict, out);
-            }
-            Stage::Reading | Stage::AskSender(..) => return Then::Close,
+            Stage::Sender(account, sender) => self.judge_sender(account, &sender, &verdict, out),
+            Stage::Reading => Then::Close,
         }
-        self.then()
     }
 }
 

@@ -14,7 +14,8 @@ use smallvec::SmallVec;
 
 use super::window::{Unit, Window};
 
-/// How many logins are remembered: those that sent something lately.
+/// How many logins are remembered. Beyond that, those are forgotten whose
+/// counts matter least.
 const REMEMBERED: usize = 1 << 20;
 /// Messages of one login that may be under way at a time. Of more than these,
 /// some are counted twice.
@@ -103,8 +104,13 @@ impl Entry for Login {
         self.windows.is_empty()
     }
 
+    /// Until when it matters, in milliseconds: a login that has used up a limit
+    /// matters until the time of the limit is over, one that has used a tenth
+    /// of it for a tenth of that. So those who send a lot are not forgotten for
+    /// many who send a little, and nobody is remembered for what is long ago.
     fn worth(&self) -> u64 {
-        self.asked
+        let weights = self.windows.iter().map(Window::weight_ms);
+        self.asked.saturating_add(weights.max().unwrap_or(0))
     }
 }
 
@@ -155,7 +161,12 @@ impl Outgoing {
     /// Nobody has sent anything.
     #[must_use]
     pub fn new() -> Self {
-        Self { logins: Table::new(REMEMBERED), hasher: RandomState::new(), started: Instant::now() }
+        Self::remembering(REMEMBERED)
+    }
+
+    /// The same with room for so many logins.
+    fn remembering(logins: usize) -> Self {
+        Self { logins: Table::new(logins), hasher: RandomState::new(), started: Instant::now() }
     }
 
     /// Now, in milliseconds.

@@ -3,6 +3,7 @@
 use dmail_core::{Unavailable, UnavailableKind};
 
 use super::*;
+use crate::talk;
 
 fn user(name: &str) -> Username {
     Username::parse(name.as_bytes()).expect("a name")
@@ -44,23 +45,13 @@ fn policy(sender: SenderRule) -> Arc<Policy> {
 
 /// What is replied to `input`: the actions, with `|` behind each.
 fn talk(policy: &Arc<Policy>, input: &str) -> String {
-    let (mut session, mut out) = (PolicySession::new(Arc::clone(policy)), Vec::new());
-    let mut input = BytesMut::from(input.as_bytes());
-    let end = loop {
-        let then = match session.next(&mut input, &mut out) {
-            Step::More => break String::new(),
-            Step::Close(why) => break format!("[{why}]"),
-            Step::Ask(ticket, Question::Authenticate(request)) => {
-                session.answered(ticket, Answer::Verdict(look_up(&request)), &mut out)
-            }
-            step @ Step::Ask(..) => panic!("{step:?}"),
-        };
-        if !matches!(then, Then::Again | Then::GoOn) {
-            break format!("[{then:?}]");
-        }
-    };
-    let out = String::from_utf8(out).expect("text");
-    out.replace("action=", "").replace("\n\n", "|") + &end
+    let mut session = PolicySession::new(Arc::clone(policy));
+    let (out, end) = talk::with(&mut session, input.as_bytes(), |question| match question {
+        Question::Authenticate(request) => Answer::Verdict(look_up(&request)),
+        question => panic!("{question:?}"),
+    });
+    let out = String::from_utf8(out).expect("text").replace("action=", "").replace("\n\n", "|");
+    if end.is_empty() { out } else { format!("{out}[{end}]") }
 }
 
 /// A request as Postfix 3.7 sends it.
@@ -101,8 +92,8 @@ fn a_login_sends_as_itself() {
         ("no body", "", "550 5.7.1 there is no such account|"),
         ("late", "late@corp.example", "550 5.7.1 this account is suspended|"),
         // Nobody can say, so nothing is said.
-        ("down", "down@corp.example", "[Close]"),
-        ("bob", "down@corp.example", "[Close]"),
+        ("down", "down@corp.example", "[closed]"),
+        ("bob", "down@corp.example", "[closed]"),
     ];
     for (login, sender, expected) in rows {
         let found = talk(&policy(SenderRule::Own), &rcpt(login, sender));

@@ -75,6 +75,12 @@ impl Window {
         Err(Some(Duration::from_millis(until.saturating_sub(now))))
     }
 
+    /// The time of the rate, in milliseconds, as far as the rate is used up.
+    pub(super) fn weight_ms(&self) -> u64 {
+        let used = u64::from(self.used().min(self.rate.count));
+        self.rate.per.as_millis() as u64 * used / u64::from(self.rate.count)
+    }
+
     /// Counts `more`.
     pub(super) fn add(&mut self, more: u32, now: u64) {
         let now = self.part_at(now);

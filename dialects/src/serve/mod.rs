@@ -11,9 +11,13 @@
 //! A dialect is given a [`Server`]: how its sessions are made, whom they ask
 //! and how long everything may take.
 
+mod asking;
+mod clock;
 mod conversation;
+mod end;
 mod input;
 mod log;
+mod refusals;
 mod stream;
 
 use std::fmt;
@@ -22,13 +26,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmail_core::{Authenticator, Service};
-use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixPeer};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::Session;
 use conversation::Conversation;
 
-pub use conversation::End;
+pub use end::End;
 pub use stream::{Piped, Stream};
 
 /// How the clients of a dialect are treated.
@@ -114,9 +118,8 @@ impl Server {
     pub async fn serve_tcp(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) {
         let policy = self.policy();
         let stop = shutdown.clone();
-        dmail_net::serve(listener, policy, shutdown, move |stream: TcpStream, peer: Peer| {
-            let client = format!("{}", peer.client_ip());
-            Arc::clone(&self).talk(stream, client, stop.clone())
+        dmail_net::serve(listener, policy, shutdown, move |stream: TcpStream, _: Peer| {
+            Arc::clone(&self).talk(stream, stop.clone())
         })
         .await;
     }
@@ -125,24 +128,26 @@ impl Server {
     pub async fn serve_unix(self: Arc<Self>, listener: UnixListener, shutdown: Shutdown) {
         let policy = self.policy();
         let stop = shutdown.clone();
-        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, peer: UnixPeer| {
-            let client = peer.uid.map_or("local".to_owned(), |uid| format!("local uid {uid}"));
-            Arc::clone(&self).talk(stream, client, stop.clone())
+        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, ()| {
+            Arc::clone(&self).talk(stream, stop.clone())
         })
         .await;
     }
 
-    async fn talk<S: Stream>(self: Arc<Self>, stream: S, server: String, shutdown: Shutdown) {
+    async fn talk<S: Stream>(self: Arc<Self>, stream: S, shutdown: Shutdown) {
         let session = (self.new_session)();
         let dialect = self.manners.dialect;
-        tracing::debug!(dialect, %server, "connected");
+        tracing::debug!(dialect, server = stream.peer(), "connected");
         let gateway = Arc::clone(&self.gateway);
-        let manners = Arc::clone(&self.manners);
-        match converse(manners, gateway, session, stream, &shutdown).await {
+        let mut conversation =
+            Conversation::new(Arc::clone(&self.manners), gateway, session, stream);
+        let end = conversation.run(&shutdown).await;
+        let server = || conversation.peer();
+        match end {
             End::Broken(reason) => {
-                tracing::info!(dialect, %server, reason, "connection ended");
+                tracing::info!(dialect, server = server(), reason, "connection ended");
             }
-            end => tracing::debug!(dialect, %server, reason = %end, "connection ended"),
+            end => tracing::debug!(dialect, server = server(), reason = %end, "connection ended"),
         }
     }
 

@@ -4,14 +4,21 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use dmail_net::UnixStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Stdin, Stdout};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 /// A connection that can end in two ways.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Lets the end that follows be abnormal, if the stream knows of such an
     /// end.
     fn break_off(&self);
+
+    /// Who is at the other end, for the log: an address, or a user of this
+    /// machine. `None`: whoever has started this process.
+    fn peer(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Stream for TcpStream {
@@ -20,11 +27,19 @@ impl Stream for TcpStream {
         // If it fails, the connection is gone already.
         let _ = self.set_zero_linger();
     }
+
+    fn peer(&self) -> Option<String> {
+        Some(self.peer_addr().ok()?.ip().to_canonical().to_string())
+    }
 }
 
 impl Stream for UnixStream {
     /// Whoever writes to a closed unix socket notices at once.
     fn break_off(&self) {}
+
+    fn peer(&self) -> Option<String> {
+        Some(format!("local uid {}", self.uid()?))
+    }
 }
 
 /// Standard input and output of a program that another one has started.

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::dovecot::auth::{self, AuthSession};
+use crate::policy;
 use crate::saslauthd::SaslauthdSession;
 
 /// A gateway that knows what to do by the name of the user.
@@ -202,6 +203,36 @@ async fn a_slow_question_stops_no_other() {
     talk.base.gate.add_permits(1);
     assert_eq!(talk.line().await, "OK\t1\tuser=slow");
     assert_eq!(talk.base.asked(), 3, "what is known is not asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_from_an_answer_is_asked_whenever_the_answer_comes() {
+    // Without an extension each of them is a user, whom the next question is about.
+    let senders = ["known+x", "slow+x", "bob+x", "dead+x"];
+    for login in ["known", "bob", "slow"] {
+        let rules = policy::Rules {
+            limits: policy::Limits::default(),
+            sender: dmail_core::config::SenderRule::Own,
+            domains: Vec::new(),
+        };
+        let policy = policy::Policy::new(rules, Box::new(|_, _| Ok(())));
+        let mut talk = Talk::begin(policy::PolicySession::new(Arc::new(policy)), |_| ());
+        talk.base.gate.add_permits(8);
+        for sender in senders {
+            talk.say(&format!(
+                "request=smtpd_access_policy\nprotocol_state=RCPT\nsasl_username={login}\n\
+                 sender={sender}\n\n"
+            ))
+            .await;
+        }
+        for sender in &senders[..3] {
+            let own = sender.strip_suffix("+x") == Some(login);
+            let action = talk.line().await;
+            assert_eq!(action == "action=DUNNO", own, "{login} as {sender}: {action}");
+            assert_eq!(talk.line().await, "");
+        }
+        assert_eq!(talk.end().await, (String::new(), "all is said".into(), 0), "{login}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,8 @@
 
 use bytes::BytesMut;
 use dmail_core::{
-    Account, DropPath, Found, Hit, Info, Rejection, RejectionKind, SearchOutcome, Uid, Unavailable,
-    UnavailableKind, Username, Verdict,
+    Account, DropPath, Found, Hit, Info, Outcome, Rejection, RejectionKind, SearchOutcome, Uid,
+    Unavailable, UnavailableKind, Username, Verdict,
 };
 use dmail_dialects::{Answer, Question, Session, Step, Then, Ticket};
 
@@ -63,11 +63,17 @@ fn in_order<S: Session>(
                 input.extend_from_slice(arrived);
                 rest = later;
             }
-            Step::Close(_) => return out,
+            Step::Close(_) | Step::Done => return out,
+            Step::Refused(_) => {}
             Step::Ask(ticket, question) => {
-                let choice = name_of(&question).map_or(0, |name| name.as_str().len());
-                if session.answered(ticket, answer(&question, choice), &mut out) != Then::GoOn {
-                    return out;
+                let mut asked = Some((ticket, question));
+                while let Some((ticket, question)) = asked.take() {
+                    let choice = name_of(&question).map_or(0, |name| name.as_str().len());
+                    match session.answered(ticket, answer(&question, choice), &mut out) {
+                        Then::Ask(ticket, question) => asked = Some((ticket, question)),
+                        Then::GoOn | Then::Refused(_) => {}
+                        Then::Close | Then::Abort => return out,
+                    }
                 }
             }
         }
@@ -83,12 +89,11 @@ fn out_of_order<S: Session>(dialect: &Dialect<S>, choices: &mut Choices, bytes: 
     loop {
         match session.next(&mut input, &mut out) {
             Step::Ask(ticket, question) => {
-                assert!(waiting.iter().all(|(other, _)| *other != ticket), "a ticket for each");
-                waiting.push((ticket, question));
-                assert!(waiting.len() <= dialect.at_once);
+                wait(dialect, &mut waiting, ticket, question);
                 continue;
             }
-            Step::Close(_) => return,
+            Step::Refused(_) => continue,
+            Step::Close(_) | Step::Done => return,
             Step::More => {}
         }
         let bound = greeting + fed * SAID_FOR_A_BYTE + answers * SAID_FOR_AN_ANSWER;
@@ -98,8 +103,10 @@ fn out_of_order<S: Session>(dialect: &Dialect<S>, choices: &mut Choices, bytes: 
             let (ticket, question) = waiting.swap_remove(choices.below(waiting.len()));
             answers += 1;
             let answer = answer(&question, choices.below(16));
-            if session.answered(ticket, answer, &mut out) != Then::GoOn {
-                return;
+            match session.answered(ticket, answer, &mut out) {
+                Then::Ask(ticket, question) => wait(dialect, &mut waiting, ticket, question),
+                Then::GoOn | Then::Refused(_) => {}
+                Then::Close | Then::Abort => return,
             }
         } else if rest.is_empty() {
             return;
@@ -110,6 +117,18 @@ fn out_of_order<S: Session>(dialect: &Dialect<S>, choices: &mut Choices, bytes: 
             rest = later;
         }
     }
+}
+
+/// Puts a question to those that wait for their answers.
+fn wait<S>(
+    dialect: &Dialect<S>,
+    waiting: &mut Vec<(Ticket, Question)>,
+    ticket: Ticket,
+    question: Question,
+) {
+    assert!(waiting.iter().all(|(other, _)| *other != ticket), "a ticket for each");
+    waiting.push((ticket, question));
+    assert!(waiting.len() <= dialect.at_once);
 }
 
 fn name_of(question: &Question) -> Option<&Username> {
@@ -134,6 +153,11 @@ fn answer(question: &Question, choice: usize) -> Answer {
             }
         }),
         Question::Forget(masks) => Answer::Forgotten(masks.len()),
+        Question::Change(_) => Answer::Changed(match choice % 3 {
+            0 => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            1 => Ok(Outcome::Refused(Rejection::unsupported())),
+            _ => Ok(Outcome::Done("done".into())),
+        }),
     }
 }
 

@@ -18,9 +18,9 @@ use std::time::Duration;
 use dmail_authent::helper::Manners;
 use dmail_authent::line::Quoting;
 use dmail_core::{Authenticator, Secret, Username, Watcher};
-use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixPeer};
+use dmail_net::{Limits, Peer, Policy, Shutdown, Slots, UnixListener, UnixStream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use hub::{Hub, Relay};
@@ -136,8 +136,8 @@ impl Server {
     pub async fn serve_unix(self: Arc<Self>, listener: UnixListener, shutdown: Shutdown) {
         let policy = self.policy();
         let hub = Arc::clone(&self.hub);
-        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, peer: UnixPeer| {
-            let client = Client { address: None, uid: peer.uid, certified: false };
+        dmail_net::serve(listener, policy, shutdown, move |stream: UnixStream, ()| {
+            let client = Client { address: None, uid: stream.uid(), certified: false };
             Arc::clone(&self).session(stream, client)
         })
         .await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use dmail_authent::line::Quoting;
 use dmail_core::config::Unset::{Compulsory, Nothing, Value};
 use dmail_core::config::value::{
-    addresses, boolean, domain, listen_on, number, path, seconds, secret, word,
+    addresses, boolean, domain, listen_on, milliseconds, number, path, seconds, secret, word,
 };
 use dmail_core::config::{
     CacheSettings, ListenOn, LogLevel, ModuleSettings, NwauthSettings, Vocabulary,
@@ -155,6 +155,11 @@ dmail_core::settings! {
         /// How much is logged: `error`, `warn`, `info`, `debug`.
         log_level: LogLevel = one("log_level", word(&LogLevel::WORDS)),
             default: Value("info"), example: "log_level debug";
+
+        /// How long a line may wait for others, in milliseconds: lines of the
+        /// same moment are written together, warnings and errors at once.
+        log_delay: Duration = one("log_delay", milliseconds(0..=1000)),
+            default: Value("20"), example: "log_delay 0";
     }
 }
 

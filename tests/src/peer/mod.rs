@@ -10,8 +10,6 @@ pub mod courier;
 pub mod curl;
 pub mod cyrus;
 pub mod dovecot;
-pub mod dovecot_auth;
-pub mod dovecot_policy;
 pub mod exim;
 pub mod fd3;
 pub mod gsasl;

@@ -7,11 +7,15 @@
 //! ```
 //!
 //! To add a dialect: a variant of [`Dialect`] with what it must be told, a row
-//! of [`DIALECTS`], and whoever serves the variant.
+//! of [`DIALECTS`], its name among those that have an option of
+//! `option_table.rs`, and whoever serves the variant.
 
 mod http;
+mod manual;
+mod option_table;
 mod options;
 mod table;
+mod words;
 
 use std::time::Duration;
 
@@ -22,7 +26,9 @@ use crate::pattern::AddressList;
 use options::Options;
 
 pub use http::{AuthHttpWords, HttpWords, TlsFiles};
-pub use table::{AccountWords, DIALECTS, Dialect, DialectRow, OptionRow, Tempfail, dialect_manual};
+pub use manual::dialect_manual;
+pub use table::{DIALECTS, DialectRow};
+pub use words::{AccountWords, Dialect, Tempfail};
 
 /// One dialect, and where it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +92,7 @@ fn read(value: &Value<'_>) -> Result<DialectLine, Fault> {
         timeout: options.take("timeout", &seconds(1..=600))?.unwrap_or(usual_patience),
         on,
     };
+    options.end();
     if line.allow.is_none() && !line.on.is_local() {
         let why = "anybody who reaches this address could try passwords and ask for users";
         let at = rest.first().map_or(0..value.text.len(), |(at, _)| at.clone());

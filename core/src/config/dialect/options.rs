@@ -5,14 +5,15 @@ use std::ops::Range;
 use super::super::place::Place;
 use super::super::suggest;
 use super::super::value::{Fault, Kind, ListenOn, Value};
-use super::table::{DialectRow, OptionRow, TCP_OPTIONS, UNIX_OPTIONS};
+use super::option_table::{OPTIONS, Of};
+use super::table::DialectRow;
 
 /// The options of one line, each of which its dialect or its socket has.
 pub(super) struct Options<'a> {
     given: Vec<Given<'a>>,
     place: Option<&'a Place>,
-    /// Where the dialect is named: what is missing is missing there.
-    end: usize,
+    /// The dialect.
+    row: &'a DialectRow,
 }
 
 /// One word.
@@ -25,24 +26,26 @@ struct Given<'a> {
 impl<'a> Options<'a> {
     /// Reads `words`, which belong to no socket of the kind of `on`.
     pub(super) fn of(
-        row: &DialectRow,
+        row: &'a DialectRow,
         on: &ListenOn,
         place: Option<&'a Place>,
         words: &[(Range<usize>, &'a str)],
     ) -> Result<Self, Fault> {
         let (of_socket, of_other) = match on {
-            ListenOn::Tcp(_) => (TCP_OPTIONS, UNIX_OPTIONS),
-            ListenOn::Unix(_) => (UNIX_OPTIONS, TCP_OPTIONS),
+            ListenOn::Tcp(_) => (Of::Tcp, Of::Unix),
+            ListenOn::Unix(_) => (Of::Unix, Of::Tcp),
         };
+        let of = |what| OPTIONS.iter().filter(move |option| option.of == what);
         let mut given: Vec<Given<'a>> = Vec::new();
         for (at, word) in words {
             let Some((name, value)) = word.split_once('=') else {
                 return Err(Fault::part(at.clone(), "an option is written NAME=VALUE"));
             };
             let fault = |why: String| Fault::part(at.clone(), why);
-            let known = row.options.iter().chain(of_socket).map(|option| option.name);
+            let own = OPTIONS.iter().filter(|option| option.is_of(row.name));
+            let known = own.chain(of(of_socket)).map(|option| option.name);
             if !known.clone().any(|known| known == name) {
-                if of_other.iter().any(|option| option.name == name) {
+                if of(of_other).any(|option| option.name == name) {
                     let (kind, instead) = match on {
                         ListenOn::Tcp(_) => ("an address", "clients are let in by allow="),
                         ListenOn::Unix(_) => {
@@ -65,7 +68,7 @@ impl<'a> Options<'a> {
             }
             given.push(Given { at: at.clone(), name, value });
         }
-        Ok(Self { given, place, end: row.name.len() })
+        Ok(Self { given, place, row })
     }
 
     /// The value of the option `name`, if it is there.
@@ -84,11 +87,21 @@ impl<'a> Options<'a> {
     }
 
     /// The value of the option `name`, which must be there.
-    pub(super) fn need<T>(&mut self, option: &OptionRow, kind: &Kind<T>) -> Result<T, Fault> {
-        let OptionRow { name, value, .. } = option;
-        self.take(name, kind)?.ok_or_else(|| {
-            Fault::part(0..self.end, format!("{name}= is missing"))
-                .help(format!("add {name}={value}"))
+    pub(super) fn need<T>(&mut self, name: &str, kind: &Kind<T>) -> Result<T, Fault> {
+        let value = self.take(name, kind)?;
+        value.ok_or_else(|| {
+            // What is missing is missing where the dialect is named.
+            let fault = Fault::part(0..self.row.name.len(), format!("{name}= is missing"));
+            let mut own = OPTIONS.iter().filter(|option| option.is_of(self.row.name));
+            match own.find(|option| option.name == name) {
+                Some(option) => fault.help(format!("add {name}={}", option.value)),
+                None => fault,
+            }
         })
+    }
+
+    /// To be called when all is taken: what is listed as an option is read.
+    pub(super) fn end(self) {
+        debug_assert!(self.given.is_empty(), "an option that {} does not read", self.row.name);
     }
 }

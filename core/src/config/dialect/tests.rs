@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::super::value::testing::{read, refuses};
+use super::option_table::{OPTIONS, Of, OptionRow};
 use super::*;
 use crate::ScramHash;
 use crate::sasl::Mechanism;
@@ -14,6 +15,31 @@ fn every_example_of_the_manual_is_a_line_of_its_dialect() {
     for row in DIALECTS {
         let text = row.example.strip_prefix("dialect ").expect("a line");
         assert_eq!(line(text).name(), row.name);
+    }
+}
+
+#[test]
+fn a_line_may_have_every_option_of_its_dialect_and_of_its_socket() {
+    for DialectRow { name, .. } in DIALECTS {
+        for (address, of_socket) in [("unix:/run/a", Of::Unix), ("192.0.2.1:7", Of::Tcp)] {
+            let mut text = format!("{name} {address}");
+            for option in OPTIONS {
+                if option.is_of(name) || option.of == of_socket {
+                    text += &format!(" {}={}", option.name, option.value);
+                }
+            }
+            assert_eq!(line(&text).name(), *name, "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_option_is_of_dialects_that_there_are() {
+    for OptionRow { name, of, .. } in OPTIONS {
+        let (Of::Dialects(dialects) | Of::AllBut(dialects)) = of else { continue };
+        for dialect in *dialects {
+            assert!(DIALECTS.iter().any(|row| row.name == *dialect), "{name}= of {dialect}");
+        }
     }
 }
 
@@ -97,6 +123,7 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("auth-http unix:a smtp=h:25 user=me", "me", "not one of the words", "user= needs one of login, account"),
         ("http unix:a key=/a.key", "http", "certificate= is missing", "add certificate="),
         ("auth-policy unix:a certificate=/a.pem", "auth-policy", "key= is missing", "add key="),
+        ("socketmap unix:a service=smtp", "service=smtp", "socketmap has no option service=", "it has transport=, timeout="),
         ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has changes=, mode="),
         ("dovecot-auth unix:a mechanisms=PLAIN,SCRAM-SHA256", "SCRAM-SHA256", "there is no such mechanism", "there are SCRAM-SHA-256-PLUS, "),
         ("dovecot-auth unix:a mechanisms=LOGIN,login", "login", "the mechanism is there twice", "mechanisms= needs names of SASL"),

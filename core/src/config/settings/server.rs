@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::table::Unset::{Compulsory, SameAs, Value};
-use super::super::value::{number, path, seconds, word};
+use super::super::value::{milliseconds, number, path, seconds, word};
 
 crate::settings! {
     title: "Folders, log and common limits";
@@ -29,6 +29,14 @@ crate::settings! {
         /// `warn`, `info`, `debug`. No level logs a password.
         log_level: LogLevel = one("log_level", word(&LogLevel::WORDS)),
             default: Value("info"), example: "log_level debug";
+
+        /// How long a line of the log may wait for others, in milliseconds:
+        /// lines of the same moment are written together. Warnings and errors
+        /// take all that waits along at once. Only a server that is killed, or
+        /// a machine that stops, loses what has not been written. With 0, a
+        /// login is in the log before its client hears of it.
+        log_delay: Duration = one("log_delay", milliseconds(0..=1000)),
+            default: Value("20"), example: "log_delay 0";
 
         /// How many connections one client address may have open at the same
         /// time, for each service. 0 is no limit. A host of web mail or a

@@ -52,6 +52,17 @@ pub fn seconds(range: RangeInclusive<u64>) -> Kind<Duration> {
     })
 }
 
+/// A short time in milliseconds; `ms` may stand behind the number.
+pub fn milliseconds(range: RangeInclusive<u64>) -> Kind<Duration> {
+    let (first, last) = (range.start(), range.end());
+    let expects = format!("a time from {first} to {last} milliseconds");
+    Kind::new(expects, move |value| {
+        let number = with_unit(value.text, &[("ms", 1)])?;
+        let number = in_range(value.text, number, &range, |n| format!("{n} milliseconds"))?;
+        Ok(Duration::from_millis(number))
+    })
+}
+
 /// So many within a time.
 pub fn rate() -> Kind<Rate> {
     Kind::new("a number, `/` and a time with s, m, h or d, such as `200/1h`", |value| {
@@ -193,6 +204,15 @@ mod tests {
         refuses(&kind, "2d", 0..2, "more than 86400 seconds");
         refuses(&kind, "5 m", 1..3, "not a unit");
         refuses(&kind, "1.5", 1..3, "not a unit");
+    }
+
+    #[test]
+    fn short_times() {
+        let kind = milliseconds(0..=1000);
+        assert_eq!(read(&kind, "20"), Ok(Duration::from_millis(20)));
+        assert_eq!(read(&kind, "1000ms"), Ok(Duration::from_secs(1)));
+        refuses(&kind, "1001", 0..4, "more than 1000 milliseconds");
+        refuses(&kind, "1s", 1..2, "not a unit");
     }
 
     #[test]

@@ -46,8 +46,11 @@ fn told(turn: Turn) -> String {
             let last = last.map_or(String::new(), |l| String::from_utf8_lossy(&l).into_owned());
             format!("accepted {} {last}", account.name)
         }
-        Turn::Refused(None) => "refused unasked".into(),
-        Turn::Refused(Some(rejection)) => format!("refused {}", rejection.kind.id()),
+        Turn::Flawed(user, flaw) => {
+            let user = user.map_or("nobody".into(), |user| user.to_string());
+            format!("flawed {user}: {flaw:?}")
+        }
+        Turn::Refused(rejection) => format!("refused {}", rejection.kind.id()),
     }
 }
 
@@ -57,12 +60,20 @@ fn passwords_are_told_and_checked() {
     assert_eq!(told(plain.begin()), "say ");
     assert_eq!(respond(&mut plain, "\0bob\0pw"), "check bob pw");
     assert_eq!(told(plain.answered(yes())), "accepted bob ");
+    for (message, flawed) in [
+        ("\0bob\0", "flawed bob: Unusable(NoPassword)"),
+        ("\0\0pw", "flawed nobody: Unusable(Name(Empty))"),
+        ("root\0bob\0pw", "flawed nobody: Unusable(ForeignIdentity)"),
+        ("bob", "flawed nobody: Malformed(Message)"),
+    ] {
+        assert_eq!(respond(&mut exchange(Mechanism::Plain, false), message), flawed, "{message}");
+    }
     let mut login = exchange(Mechanism::Login, false);
     assert_eq!(told(login.begin()), "say Username:");
     assert_eq!(respond(&mut login, "bob"), "say Password:");
     assert_eq!(respond(&mut login, "pw"), "check bob pw");
     assert_eq!(told(login.answered(no())), "refused not-verified");
-    assert_eq!(respond(&mut login, "pw"), "refused unasked", "it is over");
+    assert_eq!(respond(&mut login, "pw"), "flawed nobody: Over");
 }
 
 /// RFC 2195 section 2, with a challenge of ours.
@@ -78,14 +89,14 @@ fn cram_md5_is_a_challenge_and_a_proof() {
     assert_eq!((user, &**challenge), (bob(), &b"<%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0@dmail>"[..]));
     assert_eq!(digest[..3], [0xb9, 0x13, 0xa6]);
     assert_eq!(told(cram.answered(yes())), "accepted bob ");
-    for bad in [
-        "bob",
-        "bob b913",
-        "bob B913A602C7EDA7A495B4E6E7334D3890",
-        " b913a602c7eda7a495b4e6e7334d3890",
+    for (bad, flaw) in [
+        ("bob", "Malformed(Message)"),
+        ("bob b913", "Malformed(Message)"),
+        ("bob B913A602C7EDA7A495B4E6E7334D3890", "Malformed(Message)"),
+        (" b913a602c7eda7a495b4e6e7334d3890", "Unusable(Name(Empty))"),
     ] {
         let mut cram = exchange(Mechanism::CramMd5, false);
-        assert_eq!(respond(&mut cram, bad), "refused unasked", "{bad}");
+        assert_eq!(respond(&mut cram, bad), format!("flawed nobody: {flaw}"), "{bad}");
     }
 }
 
@@ -108,13 +119,13 @@ fn nobody_is_accepted_without_a_signature_or_a_salt() {
     let first = Secret::new(*b"n,,n=bob,r=abc");
     let mut scram = exchange(Mechanism::Scram(ScramHash::Sha1), false);
     assert!(matches!(scram.respond(&first, None), Turn::Ask(_, Purpose::Salt(_))));
-    assert_eq!(told(scram.answered(yes())), "refused unasked", "no salt was told");
+    assert_eq!(told(scram.answered(yes())), "flawed bob: Unsigned", "no salt was told");
     let mut scram = exchange(Mechanism::Scram(ScramHash::Sha1), false);
     assert_eq!(told(scram.respond(&first, None)), "salt bob SCRAM-SHA-1");
     assert!(matches!(scram.answered(yes()), Turn::Say(..)));
     let last = "c=biws,r=abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=AAAA";
     assert_eq!(respond(&mut scram, last), "prove bob");
-    assert_eq!(told(scram.answered(yes())), "refused unasked", "it is not signed");
+    assert_eq!(told(scram.answered(yes())), "flawed bob: Unsigned");
 }
 
 #[test]
@@ -123,32 +134,35 @@ fn a_binding_must_be_that_of_the_connection() {
     let (plain, plus) =
         (Mechanism::Scram(ScramHash::Sha256), Mechanism::ScramPlus(ScramHash::Sha256));
     let rows = [
-        ("n", plain, false, true),
-        ("n", plain, true, true),
-        ("y", plain, false, true),
+        ("n", plain, false, "salt bob SCRAM-SHA-256"),
+        ("n", plain, true, "salt bob SCRAM-SHA-256"),
+        ("y", plain, false, "salt bob SCRAM-SHA-256"),
         // It could bind, and was not told that the server can.
-        ("y", plain, true, false),
-        ("p=tls-exporter", plain, true, false),
-        ("n", plus, true, false),
-        ("y", plus, true, false),
-        ("p=tls-exporter", plus, true, true),
+        ("y", plain, true, "flawed bob: Downgraded"),
+        ("p=tls-exporter", plain, true, "flawed bob: Binding"),
+        ("n", plus, true, "flawed bob: Binding"),
+        ("y", plus, true, "flawed bob: Binding"),
+        ("p=tls-exporter", plus, true, "salt bob SCRAM-SHA-256"),
     ];
     for (flag, mechanism, offered, expected) in rows {
         let mut scram = exchange(mechanism, offered);
         let turn = respond(&mut scram, &format!("{flag},,n=bob,r=abc"));
-        assert_eq!(turn != "refused unasked", expected, "{flag} {mechanism} {offered}: {turn}");
+        assert_eq!(turn, expected, "{flag} {mechanism} {offered}");
     }
     let channel = "c=cD10bHMtZXhwb3J0ZXIsLFRMUw=="; // p=tls-exporter,,TLS
-    for (binding, expected) in
-        [(Some(&b"TLS"[..]), true), (Some(b"SLT"), false), (Some(b""), false), (None, false)]
-    {
+    for (binding, expected) in [
+        (Some(&b"TLS"[..]), "prove bob"),
+        (Some(b"SLT"), "flawed bob: OtherChannel"),
+        (Some(b""), "flawed bob: NoChannel"),
+        (None, "flawed bob: NoChannel"),
+    ] {
         let mut scram = exchange(plus, true);
         assert_eq!(respond(&mut scram, "p=tls-exporter,,n=bob,r=abc"), "salt bob SCRAM-SHA-256");
         let reply = told(scram.answered(yes()));
         assert!(reply.ends_with("i=4096 (tls-exporter)"), "{reply}");
         let last = format!("{channel},r=abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=AAAA");
         let turn = told(scram.respond(&Secret::new(last.into_bytes()), binding));
-        assert_eq!(turn == "prove bob", expected, "{binding:?}: {turn}");
+        assert_eq!(turn, expected, "{binding:?}");
     }
 }
 

@@ -2,7 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dmail_core::{Proof, Purpose, Salt, ScramHash, Unavailable, UnavailableKind, Verdict};
+use dmail_core::{
+    Proof, Purpose, Rejection, RejectionKind, Salt, ScramHash, TokenIssuer, Unavailable,
+    UnavailableKind, Verdict,
+};
 
 use super::*;
 
@@ -26,6 +29,20 @@ fn offering(tempfail: Tempfail, mechanisms: &[Mechanism]) -> AuthSession {
 /// What was written, what was asked (user, password), and why it ended.
 type Talk = (String, Vec<(String, String)>, Option<&'static str>);
 
+/// What a fresh session logs as refused when `text` arrives, after VERSION.
+fn refused(text: &str) -> Vec<Refused> {
+    let mut session = session(Tempfail::Code);
+    let mut input = BytesMut::from(format!("VERSION\t1\t0\n{text}").as_bytes());
+    let (mut out, mut refused) = (Vec::new(), Vec::new());
+    loop {
+        match session.next(&mut input, &mut out) {
+            Step::More => return refused,
+            Step::Refused(one) => refused.push(*one),
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
 /// What a fresh session writes and asks when `text` arrives.
 fn talk(text: &str) -> Talk {
     let mut session = session(Tempfail::Code);
@@ -42,7 +59,8 @@ fn talk(text: &str) -> Talk {
                 let secret = String::from_utf8_lossy(secret.expose()).into_owned();
                 asked.push((request.user.to_string(), secret));
             }
-            step @ Step::Ask(..) => panic!("{step:?}"),
+            Step::Refused(_) => {}
+            step @ (Step::Ask(..) | Step::Done) => panic!("{step:?}"),
         }
     }
 }
@@ -116,6 +134,7 @@ fn feed(session: &mut AuthSession, text: &str, out: &mut Vec<u8>) -> Vec<(Ticket
     loop {
         match session.next(&mut input, out) {
             Step::Ask(ticket, Question::Authenticate(request)) => asked.push((ticket, request)),
+            Step::Refused(_) => {}
             Step::More => return asked,
             step => panic!("{step:?}"),
         }
@@ -138,6 +157,10 @@ fn dead() -> Answer {
     Answer::Verdict(Err(Unavailable::new(UnavailableKind::Dead, "down")))
 }
 
+fn goes_on(then: Then) {
+    assert!(matches!(then, Then::GoOn), "{then:?}");
+}
+
 #[test]
 fn nobodys_decision_is_told_as_the_client_understands_it() {
     let response = encoded("\0bob\0pw");
@@ -158,11 +181,12 @@ fn nobodys_decision_is_told_as_the_client_understands_it() {
         out.clear();
         let dead = Unavailable::new(UnavailableKind::Dead, "down");
         let then = session.answered(ticket, Answer::Verdict(Err(dead)), &mut out);
-        let (expected, said) = match in_words {
-            true => (Then::GoOn, "FAIL\t1\tcode=temp_fail\n"),
-            false => (Then::Abort, ""),
+        let said = match (in_words, then) {
+            (true, Then::GoOn) => "FAIL\t1\tcode=temp_fail\n",
+            (false, Then::Abort) => "",
+            (_, then) => panic!("{then:?}: {tempfail:?} {version}"),
         };
-        assert_eq!((then, &*out), (expected, said.as_bytes()), "{tempfail:?} {version}");
+        assert_eq!(&*out, said.as_bytes(), "{tempfail:?} {version}");
     }
 }
 
@@ -178,7 +202,7 @@ fn many_logins_wait_at_once_and_each_gets_its_own_answer() {
     let mut out = Vec::new();
     let asked = feed(&mut session, &text, &mut out);
     for (at, answer) in [(2, yes("u3")), (1, no("u2")), (0, dead())] {
-        assert_eq!(session.answered(asked[at].0, answer, &mut out), Then::GoOn);
+        goes_on(session.answered(asked[at].0, answer, &mut out));
     }
     assert_eq!(String::from_utf8_lossy(&out), "OK\t3\tuser=u3\nFAIL\t1\tcode=temp_fail\n");
 }
@@ -190,9 +214,9 @@ fn a_late_answer_to_a_cancelled_login_is_not_that_of_the_next_one_with_its_id() 
     let text = format!("VERSION\t1\t4\n{}CANCEL\t1\n{}", auth("ann"), auth("eve"));
     let mut out = Vec::new();
     let asked = feed(&mut session, &text, &mut out);
-    assert_eq!(session.answered(asked[0].0, yes("ann"), &mut out), Then::GoOn);
+    goes_on(session.answered(asked[0].0, yes("ann"), &mut out));
     assert_eq!(out, b"", "nobody waits for it");
-    assert_eq!(session.answered(asked[1].0, no("eve"), &mut out), Then::GoOn);
+    goes_on(session.answered(asked[1].0, no("eve"), &mut out));
     assert_eq!(String::from_utf8_lossy(&out), "FAIL\t1\n");
 }
 
@@ -233,7 +257,8 @@ fn nobodys_decision_cuts_the_connection_of_postfix() {
     let mut out = Vec::new();
     let asked = feed(&mut session, &line, &mut out);
     let then = session.answered(asked[0].0, dead(), &mut out);
-    assert_eq!((then, out), (Then::Abort, Vec::new()));
+    assert!(matches!(then, Then::Abort), "{then:?}");
+    assert_eq!(out, b"");
 }
 
 #[test]
@@ -255,6 +280,30 @@ fn a_login_that_nobody_can_have_fails_without_a_question() {
     assert_eq!(end, None);
 }
 
+#[test]
+fn what_is_refused_unasked_is_told_to_the_log() {
+    let origin = "service=imap\trip=192.0.2.7\t";
+    for (login, user, why) in [
+        (format!("PLAIN\t{origin}resp={}", encoded("\0bob\0")), "bob", "the password is empty"),
+        (format!("PLAIN\t{origin}resp={}", encoded("root\0bob\0pw")), "", "the authorization"),
+        (format!("PLAIN\t{origin}resp={}", encoded("\0two words\0pw")), "", "user name: "),
+        (format!("PLAIN\t{origin}resp=%%%"), "", "this is not base64"),
+        (format!("PLAIN\t{origin}resp={}", encoded("bob")), "", "the response does not follow"),
+        (format!("SCRAM-SHA-256\t{origin}"), "", "SCRAM-SHA-256 is not offered"),
+        (format!("NTLM\t{origin}"), "", "the mechanism is not known"),
+    ] {
+        let refused = refused(&format!("AUTH\t1\t{login}\n"));
+        let [refused] = &refused[..] else { panic!("{login}: {refused:?}") };
+        assert_eq!(refused.user.as_ref().map_or("", Username::as_str), user, "{login}");
+        assert!(refused.text.starts_with(why), "{login}: {}", refused.text);
+        assert_eq!(refused.reason, "bad-input");
+        assert_eq!(refused.origin.client, "192.0.2.7".parse().ok(), "{login}");
+        assert_eq!(refused.origin.service, Service::Imap, "{login}");
+    }
+    let unknown = refused("CONT\t7\tYm9i\n");
+    assert!(unknown[0].text.contains("not known, or was given up"), "{unknown:?}");
+}
+
 /// The text of the last line, which is `CONT 1 base64`.
 fn last_cont(out: &[u8]) -> String {
     let text = String::from_utf8_lossy(out);
@@ -273,7 +322,7 @@ fn until_proof(session: &mut AuthSession, flags: &str) -> (Ticket, Proof) {
         panic!("{asked:?}")
     };
     question.tell(Salt { bytes: (*b"salt").into(), iterations: 4096 });
-    assert_eq!(session.answered(*ticket, yes("bob"), &mut out), Then::GoOn);
+    goes_on(session.answered(*ticket, yes("bob"), &mut out));
     let said = last_cont(&out);
     let nonce = said.split(',').next().expect("a nonce");
     let last = encoded(&format!("c=biws,{nonce},p=AAAA"));
@@ -415,7 +464,7 @@ proptest::proptest! {
         input.extend_from_slice(&bytes);
         let (mut session, mut out) = (session(Tempfail::Code), Vec::new());
         for _ in 0..bytes.len() + 2 {
-            if !matches!(session.next(&mut input, &mut out), Step::Ask(..)) {
+            if !matches!(session.next(&mut input, &mut out), Step::Ask(..) | Step::Refused(_)) {
                 break;
             }
         }

@@ -31,7 +31,7 @@ use dmail_core::{
 use super::line::{self, put_escaped};
 use super::logins::{Cookie, Logins};
 use super::origin;
-use crate::lines::{Broken, Lines};
+use crate::lines::{Broken, LineSession, Lines};
 use crate::{Answer, Question, Session, Step, Then, Ticket};
 
 /// Longest line that Dovecot's own server takes on this socket is 1,024 bytes;
@@ -85,6 +85,37 @@ impl UserdbSession {
         Self { config, lines: Lines::new(MAX_LINE), greeted: false, waiting: HashMap::new() }
     }
 
+    /// Asks who the user is that has made a login: `pid id cookie`.
+    fn login<'a>(
+        &self,
+        mut fields: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<Question>, Broken> {
+        let mut number = || fields.next().and_then(line::id);
+        let (Some(client_pid), Some(login)) = (number(), number()) else {
+            return Err(Broken("a REQUEST without a login"));
+        };
+        let cookie = fields.next().and_then(cookie).ok_or(Broken("a REQUEST without a cookie"))?;
+        let logins = self.config.master.as_ref();
+        let user = logins.and_then(|logins| logins.take(cookie, client_pid, login));
+        // By the name that the login has led to, whatever address it came to;
+        // it has been judged.
+        let origin = Origin::local(Service::Line);
+        Ok(user.map(|user| Question::Authenticate(AuthRequest::lookup(user, origin))))
+    }
+
+    fn tell_user(&self, out: &mut Vec<u8>, id: u32, account: &Account) {
+        out.extend_from_slice(format!("USER\t{id}\t").as_bytes());
+        put_escaped(out, account.name.as_str().as_bytes());
+        account::put(out, &self.config, account);
+        out.push(b'\n');
+    }
+}
+
+impl LineSession for UserdbSession {
+    fn lines(&mut self) -> &mut Lines {
+        &mut self.lines
+    }
+
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Option<Step>, Broken> {
         let mut fields = line::fields(line);
         let verb = match fields.next().unwrap_or_default() {
@@ -126,32 +157,7 @@ impl UserdbSession {
             return Ok(None);
         };
         self.waiting.insert(id, verb);
-        Ok(Some(Step::Ask(Ticket(id), question)))
-    }
-
-    /// Asks who the user is that has made a login: `pid id cookie`.
-    fn login<'a>(
-        &self,
-        mut fields: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Option<Question>, Broken> {
-        let mut number = || fields.next().and_then(line::id);
-        let (Some(client_pid), Some(login)) = (number(), number()) else {
-            return Err(Broken("a REQUEST without a login"));
-        };
-        let cookie = fields.next().and_then(cookie).ok_or(Broken("a REQUEST without a cookie"))?;
-        let logins = self.config.master.as_ref();
-        let user = logins.and_then(|logins| logins.take(cookie, client_pid, login));
-        // By the name that the login has led to, whatever address it came to;
-        // it has been judged.
-        let origin = Origin::local(Service::Line);
-        Ok(user.map(|user| Question::Authenticate(AuthRequest::lookup(user, origin))))
-    }
-
-    fn tell_user(&self, out: &mut Vec<u8>, id: u32, account: &Account) {
-        out.extend_from_slice(format!("USER\t{id}\t").as_bytes());
-        put_escaped(out, account.name.as_str().as_bytes());
-        account::put(out, &self.config, account);
-        out.push(b'\n');
+        Ok(Some(Step::Ask(Ticket(id.into()), question)))
     }
 }
 
@@ -161,21 +167,11 @@ impl Session for UserdbSession {
     }
 
     fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
-        loop {
-            let line = match self.lines.next(input) {
-                Ok(line) => line,
-                Err(none) => return none.into(),
-            };
-            match self.line(&line, out) {
-                Ok(None) => {}
-                Ok(Some(step)) => return step,
-                Err(broken) => return broken.into(),
-            }
-        }
+        self.take_lines(input, out)
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<u8>) -> Then {
-        let Ticket(id) = ticket;
+        let Ok(id) = u32::try_from(ticket.0) else { return Then::GoOn };
         let Some(verb) = self.waiting.remove(&id) else { return Then::GoOn };
         match (verb, answer) {
             (Verb::User | Verb::Request, Answer::Verdict(Ok(Verdict::Accepted(account)))) => {

@@ -6,6 +6,7 @@ use dmail_core::{DropPath, Found, Hit, Info, Rejection, Uid, Unavailable, Unavai
 
 use super::account::home_of;
 use super::*;
+use crate::talk;
 
 fn user(name: &str) -> Username {
     Username::parse(name.as_bytes()).expect("a name")
@@ -31,41 +32,27 @@ fn talk_as(master: Option<Arc<Logins>>, input: &str) -> String {
     let (uid, gid) = (None, None);
     let config = Config { pid: 7, home, uid, gid, tells_drop_file: true, master };
     let mut session = UserdbSession::new(config);
-    let mut out = Vec::new();
-    let mut input = BytesMut::from(format!("VERSION\t1\t0\n{input}").as_bytes());
-    loop {
-        match session.next(&mut input, &mut out) {
-            Step::More => break,
-            Step::Close(why) => {
-                out.extend_from_slice(format!("[{why}]").as_bytes());
-                break;
+    let input = format!("VERSION\t1\t0\n{input}");
+    let (out, end) = talk::with(&mut session, input.as_bytes(), |question| match question {
+        Question::Authenticate(request) => Answer::Verdict(match request.user.as_str() {
+            "ann" => Ok(Verdict::accepted(ann())),
+            "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
+            "locked" => {
+                let kind = RejectionKind::NotAllowed;
+                Ok(Verdict::Rejected(Rejection::new(kind, "locked")))
             }
-            Step::Ask(ticket, Question::Authenticate(request)) => {
-                let verdict = match request.user.as_str() {
-                    "ann" => Ok(Verdict::accepted(ann())),
-                    "down" => Err(Unavailable::new(UnavailableKind::Dead, "down")),
-                    "locked" => {
-                        let kind = RejectionKind::NotAllowed;
-                        Ok(Verdict::Rejected(Rejection::new(kind, "locked")))
-                    }
-                    _ => Ok(Verdict::Rejected(Rejection::unknown_user(&request.user))),
-                };
-                session.answered(ticket, Answer::Verdict(verdict), &mut out);
-            }
-            Step::Ask(ticket, Question::Forget(masks)) => {
-                let count = masks.len();
-                session.answered(ticket, Answer::Forgotten(count), &mut out);
-            }
-            step @ Step::Ask(_, Question::Change(_)) => panic!("{step:?}"),
-            Step::Ask(ticket, Question::Search(search)) => {
-                assert_eq!(search.pattern, "a*");
-                let hits = vec![Hit { user: user("ann"), info: Info::default() }];
-                let found = SearchOutcome::Found(Found { hits, scanned: 1 });
-                session.answered(ticket, Answer::Found(Ok(found)), &mut out);
-            }
+            _ => Ok(Verdict::Rejected(Rejection::unknown_user(&request.user))),
+        }),
+        Question::Forget(masks) => Answer::Forgotten(masks.len()),
+        Question::Search(search) => {
+            assert_eq!(search.pattern, "a*");
+            let hits = vec![Hit { user: user("ann"), info: Info::default() }];
+            Answer::Found(Ok(SearchOutcome::Found(Found { hits, scanned: 1 })))
         }
-    }
-    String::from_utf8(out).expect("text")
+        question @ Question::Change(_) => panic!("{question:?}"),
+    });
+    let out = String::from_utf8(out).expect("text");
+    if end.is_empty() { out } else { format!("{out}[{end}]") }
 }
 
 #[test]

@@ -89,3 +89,30 @@ fn counts_are_shown_and_forgotten_and_follow_other_limits() {
     assert_eq!(outgoing.clear(None), 2);
     assert_eq!(outgoing.list(), []);
 }
+
+#[test]
+fn many_who_send_a_little_do_not_drive_out_who_sent_a_lot() {
+    const ROOM: usize = 64 * 16;
+    let outgoing = Outgoing::remembering(ROOM);
+    let limits = limits("10/1h", "none");
+    let send = |name: &str, instance: usize, now: u64| {
+        let instance = instance.to_string();
+        let message = Message { instance: instance.as_bytes(), recipients: Recipients::All(1) };
+        outgoing.count(&user(name), &limits, &message, now).is_ok()
+    };
+    for message in 0..10 {
+        assert!(send("bob", message, 0));
+    }
+    // Half an hour later, and again and again, users who send their first.
+    let flood = |first: usize, now: u64| {
+        for other in first..first + 20 * ROOM {
+            assert!(send(&format!("user{other}"), other, now));
+        }
+        assert!(outgoing.logins.len() <= ROOM);
+    };
+    flood(0, 1_800_000);
+    assert!(!send("bob", 10, 1_800_000));
+    // What counts no more is no reason to be remembered.
+    flood(100 * ROOM, 7_200_000);
+    assert!(outgoing.logins.with_present(&user("bob"), |_| ()).is_none());
+}

@@ -1,5 +1,5 @@
-//! Dovecot 2.3 in a temporary folder and on an address of its own: IMAP, POP3 and LMTP.
-//! Its master needs to be root.
+//! A whole mail server on an address of its own: IMAP, POP3 and LMTP. Its
+//! master needs to be root.
 //!
 //! ```text
 //!   imap-login, pop3-login ──run/login/dmail/auth──▶ dialect dovecot-auth
@@ -8,47 +8,36 @@
 //! ```
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::thread;
 
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
-use super::own_address;
+use super::super::own_address;
+use super::Dovecot;
 use crate::client::Client;
 use crate::machine;
-use crate::process::Process;
-use crate::program::{self, Said};
 use crate::wait;
 
 /// Whom all mail belongs to, as on the page: no account of this machine.
 const VMAIL: u32 = 5000;
 
-/// Its ports.
 const IMAP: u16 = 10143;
 const POP: u16 = 10110;
 const LMTP: u16 = 10024;
-
-/// A Dovecot. It ends when dropped.
-#[derive(Debug)]
-pub struct Dovecot {
-    folder: TempDir,
-    address: Ipv4Addr,
-    process: Option<Process>,
-}
+/// Its ports.
+pub(super) const PORTS: [u16; 3] = [IMAP, POP, LMTP];
 
 impl Dovecot {
-    /// One that does not run so far. `None`, and a word on standard error, if
-    /// it cannot run here.
+    /// A mail server that does not run so far. `None`, and a word on standard
+    /// error, if it cannot run here.
     ///
     /// # Panics
     ///
     /// If there is no room for its folders.
     #[must_use]
-    pub fn new(test: &str) -> Option<Self> {
+    pub fn mail(test: &str) -> Option<Self> {
         if !Path::new("/usr/lib/dovecot/lmtp").exists() {
             eprintln!("skipped, for dovecot-imapd, -pop3d and -lmtpd are not there: {test}");
             return None;
@@ -60,18 +49,18 @@ impl Dovecot {
         let folder = tempfile::Builder::new().prefix("dv").tempdir_in("/tmp").expect("a folder");
         // Its processes are several users, who all come through here.
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
-        for name in ["run", "state", "dmail", "vmail"] {
+        for name in ["dmail", "vmail"] {
             fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         chown(folder.path().join("vmail"), Some(VMAIL), Some(VMAIL)).expect("root may");
-        Some(Self { folder, address: own_address(), process: None })
+        Some(Self::new(folder, Some(own_address())))
     }
 
     /// Documented lines with the folders of this Dovecot instead of those of
     /// a machine.
     #[must_use]
     pub fn here(&self, lines: &str) -> String {
-        let folder = |name| self.folder.path().join(name).display().to_string();
+        let folder = |name| self.folder().join(name).display().to_string();
         lines
             .replace("/run/dovecot", &folder("run"))
             .replace("/run/dmail", &folder("dmail"))
@@ -115,25 +104,9 @@ impl Dovecot {
     ///
     /// If it does not start.
     pub fn start(&mut self, documented: &str) {
-        let config = format!("{}{}", self.common(), self.here(documented));
+        let config = format!("{}{}{}", self.common(), self.services(), self.here(documented));
         fs::write(self.config(), config).expect("room for it");
         self.restart();
-    }
-
-    /// Stops it, if it runs, and starts it with the lines that it has.
-    ///
-    /// # Panics
-    ///
-    /// If it does not start.
-    pub fn restart(&mut self) {
-        self.stop();
-        let mut command = Command::new("/usr/sbin/dovecot");
-        command.arg("-F").arg("-c").arg(self.config());
-        let mut process = Process::start(command, self.folder.path());
-        process.until("Dovecot listens", |_| {
-            [IMAP, POP, LMTP].iter().all(|port| TcpStream::connect((self.address, *port)).is_ok())
-        });
-        self.process = Some(process);
     }
 
     /// Has it read its configuration again.
@@ -148,18 +121,10 @@ impl Dovecot {
         wait::until("Dovecot has read its configuration", || reloads() > before);
     }
 
-    /// Stops it in peace.
-    pub fn stop(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.signal(Signal::SIGTERM);
-            let _ = process.wait();
-        }
-    }
-
     /// A new IMAP connection, greeted.
     #[must_use]
     pub fn imap(&self) -> Client {
-        let mut client = Client::connect((self.address, IMAP).into());
+        let mut client = Client::connect((self.address(), IMAP).into());
         // The first words are "* OK Waiting for authentication process" at times.
         while !client.expect("* OK").contains("CAPABILITY") {}
         client
@@ -168,7 +133,7 @@ impl Dovecot {
     /// A new POP3 connection, greeted.
     #[must_use]
     pub fn pop(&self) -> Client {
-        let mut client = Client::connect((self.address, POP).into());
+        let mut client = Client::connect((self.address(), POP).into());
         client.expect("+OK");
         client
     }
@@ -176,42 +141,28 @@ impl Dovecot {
     /// Where its IMAP service is, for a client that takes such an address.
     #[must_use]
     pub fn imap_url(&self) -> String {
-        format!("imap://{}:{IMAP}/", self.address)
+        format!("imap://{}:{IMAP}/", self.address())
     }
 
     /// The same for POP3.
     #[must_use]
     pub fn pop_url(&self) -> String {
-        format!("pop3://{}:{POP}/", self.address)
+        format!("pop3://{}:{POP}/", self.address())
     }
 
     /// Where its LMTP service listens.
     #[must_use]
     pub fn lmtp(&self) -> SocketAddr {
-        (self.address, LMTP).into()
+        (self.address(), LMTP).into()
     }
 
-    /// Runs `doveadm`.
-    #[must_use]
-    pub fn doveadm(&self, arguments: &[&str]) -> Said {
-        let mut doveadm = Command::new("/usr/bin/doveadm");
-        doveadm.arg("-c").arg(self.config()).args(arguments);
-        program::run(doveadm, "")
+    fn address(&self) -> Ipv4Addr {
+        self.address.expect("it is a mail server")
     }
 
-    /// What it has logged so far.
-    #[must_use]
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("dovecot.conf")
-    }
-
-    /// What only a test needs.
-    fn common(&self) -> String {
-        let (folder, address) = (self.folder.path().display(), self.address);
+    /// Its services, where only a test has them.
+    fn services(&self) -> String {
+        let address = self.address();
         let service = |service: &str, protocol: &str, port: u16| {
             format!(
                 "service {service} {{\n  inet_listener {protocol} {{\n    \
@@ -220,24 +171,12 @@ impl Dovecot {
             )
         };
         [
-            format!(
-                "base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/log\n\
-                 protocols = imap pop3 lmtp\nssl = no\ndisable_plaintext_auth = no\n"
-            ),
+            "protocols = imap pop3 lmtp\n".to_owned(),
             service("imap-login", "imap", IMAP),
             service("pop3-login", "pop3", POP),
             service("lmtp", "lmtp", LMTP),
         ]
         .concat()
-    }
-}
-
-impl Drop for Dovecot {
-    fn drop(&mut self) {
-        // Its children end with it, however it ends.
-        if !thread::panicking() {
-            self.stop();
-        }
     }
 }
 
