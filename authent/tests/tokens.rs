@@ -36,7 +36,7 @@ impl Authenticator for Issuer {
     }
 
     fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
-        Some(Arc::new(TokenIssuer { scope: Some("mail".into()), configuration: None }))
+        Some(Arc::new(TokenIssuer { scope: Some("mail".into()), ..TokenIssuer::default() }))
     }
 }
 

@@ -92,7 +92,7 @@ pub trait Authenticator: Send + Sync {
         Proofs::default()
     }
 
-    /// Where clients get the tokens that it judges, if it does and knows. A
+    /// Where the tokens come from that it judges, if it does. A
     /// layer passes on what is beneath.
     fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
         None

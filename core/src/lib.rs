@@ -39,7 +39,7 @@ pub use drop_path::{HashSpool, drop_path, is_hash_directory};
 pub use guess::{Advice, Guess, Guesses};
 pub use info::{Info, InfoError};
 pub use name::{Domain, DropName, NameError, Username};
-pub use proof::{Evidence, Proof, Proofs, Salt, SaltQuestion, ScramHash, TokenIssuer};
+pub use proof::{Evidence, Proof, Proofs, ReadName, Salt, SaltQuestion, ScramHash, TokenIssuer};
 pub use rate::{Rate, RateError};
 pub use record::{Records, UserRecord};
 pub use request::{AuthRequest, Origin, Purpose, Service};

@@ -240,14 +240,28 @@ impl Proofs {
     }
 }
 
-/// Where a client whose token was refused gets a better one (RFC 7628 section
-/// 3.2.2).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Where tokens come from, as far as a protocol has to know it.
+#[derive(Default)]
 pub struct TokenIssuer {
-    /// The scopes that a token has to have, with blanks between them.
+    /// The scopes that a token has to have, with blanks between them. Who shows
+    /// one that is refused is told them (RFC 7628 section 3.2.2).
     pub scope: Option<Box<str>>,
-    /// The address of the issuer's OpenID configuration.
+    /// The address of the issuer's OpenID configuration, which is told, too.
     pub configuration: Option<Box<str>>,
+    /// Reads the name in a token, for a login that names nobody itself. It is
+    /// no more than such a login's own word.
+    pub named: Option<ReadName>,
+}
+
+/// Reads the name in a token, if it is there to be read.
+pub type ReadName = Box<dyn Fn(&Secret) -> Option<Username> + Send + Sync>;
+
+impl fmt::Debug for TokenIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, configuration, named } = self;
+        let shown = (scope, configuration, named.is_some());
+        f.debug_tuple("TokenIssuer").field(&shown).finish()
+    }
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ impl Rules {
         }
     }
 
-    fn user(&self, claims: &Claims) -> Result<Username, Refusal> {
+    /// Whom the claims are about.
+    pub(crate) fn user(&self, claims: &Claims) -> Result<Username, Refusal> {
         let name = text(claims, &self.user_claim).ok_or(Refusal::Nameless)?;
         // Whoever may write any address into his profile would be anybody.
         let verified = claims.get("email_verified");

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Evidence, Proof, Proofs, Purpose, Rejection,
+    Account, AuthRequest, Authenticator, Evidence, Proof, Proofs, Purpose, ReadName, Rejection,
     RejectionKind, Secret, TokenIssuer, Unavailable, Username, Verdict,
 };
 
@@ -21,7 +21,7 @@ const SOURCE: &str = "oauth2";
 
 /// Judges tokens.
 pub(crate) struct OAuth2 {
-    rules: Rules,
+    rules: Arc<Rules>,
     algorithms: Vec<Algorithm>,
     keys: KeySet,
     remote: Option<RemoteKeys>,
@@ -32,10 +32,12 @@ pub(crate) struct OAuth2 {
 impl OAuth2 {
     /// Must be called within the runtime.
     pub(crate) fn new(config: Config) -> Self {
-        let Config { rules, algorithms, keys, jwks, introspection, manners, issuer } = config;
+        let Config { rules, algorithms, keys, jwks, introspection, manners, told } = config;
+        let rules = Arc::new(rules);
         let remote = jwks
             .map(|(url, refresh)| RemoteKeys::start(url, refresh, manners.clone(), Rests::USUAL));
         let introspection = introspection.map(|asking| Introspection::new(asking, manners));
+        let issuer = issuer(told, Arc::clone(&rules));
         Self { rules, algorithms, keys, remote, introspection, issuer: Arc::new(issuer) }
     }
 
@@ -135,6 +137,16 @@ impl Authenticator for OAuth2 {
             remote.close();
         }
     }
+}
+
+/// What protocols have to know. The name can be read in tokens that are signed.
+fn issuer(told: (Option<Box<str>>, Option<Box<str>>), rules: Arc<Rules>) -> TokenIssuer {
+    let (scope, configuration) = told;
+    let named: ReadName = Box::new(move |token: &Secret| {
+        let claims = Jws::parse(token.expose())?.unverified;
+        if rules.is_ours(&claims) { rules.user(&claims).ok() } else { None }
+    });
+    TokenIssuer { scope, configuration, named: Some(named) }
 }
 
 /// Seconds since 1970.

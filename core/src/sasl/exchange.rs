@@ -14,10 +14,13 @@
 use std::sync::Arc;
 
 use super::scram::{Binding, Bound, Final, First};
-use super::{Credentials, Flaw, LoginName, Malformed, Mechanism, login_name, plain, scram, token};
+use super::{
+    Credentials, Flaw, LoginName, Malformed, Mechanism, UnusableLogin, login_name, plain, scram,
+    token,
+};
 use crate::{
-    Account, Evidence, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret, TokenIssuer,
-    Username, Verdict,
+    Account, Evidence, NameError, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret,
+    TokenIssuer, Username, Verdict,
 };
 
 /// What an exchange is begun with.
@@ -32,7 +35,7 @@ pub struct Terms {
     pub plus_offered: bool,
     /// Longest user name of the protocol, in bytes.
     pub max_name: usize,
-    /// Where a client whose token is refused gets a better one.
+    /// Where tokens come from, if any are judged.
     pub issuer: Option<Arc<TokenIssuer>>,
 }
 
@@ -153,8 +156,19 @@ impl Exchange {
         })
     }
 
-    fn token(&mut self, login: Credentials) -> Turn {
+    fn token(&mut self, mut login: Credentials) -> Turn {
+        if login.user == Err(UnusableLogin::Name(NameError::Empty))
+            && let Some(named) = self.name_in(&login.secret)
+        {
+            login.user = login_name(named.as_str().as_bytes(), self.terms.max_name);
+        }
         usable(login, |user, token| self.prove(user, Proof::new(Evidence::Token(token))))
+    }
+
+    /// Whom a token is about, which is shown without a name (RFC 7628 section
+    /// 3.1). Whether that is true is asked as it is of any other login.
+    fn name_in(&self, token: &Secret) -> Option<Username> {
+        self.terms.issuer.as_ref()?.named.as_ref()?(token)
     }
 
     fn prove(&mut self, user: Username, proof: Proof) -> Turn {

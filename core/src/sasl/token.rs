@@ -40,8 +40,8 @@ fn tell(text: &mut String, name: &str, value: Option<&str>) {
 /// Between the fields, and twice at the end.
 const SEPARATOR: u8 = 1;
 
-/// Parses a message of OAUTHBEARER. A message without a name is a login that
-/// nobody can have: a token alone names nobody here.
+/// Parses a message of OAUTHBEARER. A message without a name has an empty one,
+/// and is the login of whomever the token names.
 pub(super) fn bearer(message: &[u8], max_name: usize) -> Result<Credentials, Malformed> {
     let fields = fields(message)?;
     let (header, fields) = fields.split_first().ok_or(Malformed::Message)?;
@@ -143,6 +143,7 @@ mod tests {
         let issuer = TokenIssuer {
             scope: Some("mail openid".into()),
             configuration: Some("https://id.example/.well-known/openid-configuration".into()),
+            named: None,
         };
         assert_eq!(
             text(bearer_refused(Some(&issuer))),
@@ -151,7 +152,7 @@ mod tests {
         );
         let expected = r#"{"status":"401","schemes":"bearer","scope":"mail openid"}"#;
         assert_eq!(text(xoauth2_refused(Some(&issuer))), expected);
-        let odd = TokenIssuer { scope: Some("a\"b".into()), configuration: None };
+        let odd = TokenIssuer { scope: Some("a\"b".into()), ..TokenIssuer::default() };
         for issuer in [None, Some(&odd)] {
             assert_eq!(text(bearer_refused(issuer)), r#"{"status":"invalid_token"}"#);
             assert_eq!(text(xoauth2_refused(issuer)), r#"{"status":"401","schemes":"bearer"}"#);

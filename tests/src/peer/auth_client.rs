@@ -83,7 +83,8 @@ if mechanism.startswith('SCRAM'):
         right = told == b'v=' + base64.b64encode(mac(mac(salted, b'Server Key'), said))
         print('the server', 'knows' if right else 'does not know', 'the password')
 elif mechanism in ('OAUTHBEARER', 'XOAUTH2'):
-    who = f'n,a={user},' if mechanism == 'OAUTHBEARER' else f'user={user}'
+    name = f'a={user}' if user else ''
+    who = f'n,{name},' if mechanism == 'OAUTHBEARER' else f'user={user}'
     line = begin(f'{who}\1auth=Bearer '.encode() + password + b'\1\1')
     if line[0] == 'CONT':
         print('told', base64.b64decode(line[2]).decode())

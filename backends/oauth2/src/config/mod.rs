@@ -8,8 +8,8 @@ mod settings;
 use std::path::Path;
 use std::time::Duration;
 
+use dmail_core::Secret;
 use dmail_core::config::{self, Diagnostic, Given, Loaded, Vocabulary};
-use dmail_core::{Secret, TokenIssuer};
 
 use crate::claims::Rules;
 use crate::keys::{Algorithm, KeySet};
@@ -47,7 +47,8 @@ pub(crate) struct Config {
     pub(crate) jwks: Option<(Url, Duration)>,
     pub(crate) introspection: Option<Asking>,
     pub(crate) manners: Manners,
-    pub(crate) issuer: TokenIssuer,
+    /// What clients are told whose token is refused: scopes, and an address.
+    pub(crate) told: (Option<Box<str>>, Option<Box<str>>),
 }
 
 /// How the issuer is asked about tokens.
@@ -106,10 +107,10 @@ impl Config {
         });
         let scopes = claims.scope.unwrap_or_default();
         Some(Self {
-            issuer: TokenIssuer {
-                scope: (!scopes.is_empty()).then(|| scopes.join(" ").into()),
-                configuration: web.openid_configuration.map(|url| url.to_string().into()),
-            },
+            told: (
+                (!scopes.is_empty()).then(|| scopes.join(" ").into()),
+                web.openid_configuration.map(|url| url.to_string().into()),
+            ),
             rules: Rules {
                 issuers: claims.issuer,
                 audiences: claims.audience,

@@ -61,7 +61,7 @@ fn a_sound_file_is_silent_and_read() {
     assert_eq!(said(&folder, &lines), [] as [&str; 0]);
     let (config, _) = load(&folder.path().join("oauth2.ini")).into_result().expect("sound");
     assert_eq!(config.keys.len(), 2);
-    assert_eq!(config.issuer.scope.as_deref(), Some("openid mail"));
+    assert_eq!(config.told.0.as_deref(), Some("openid mail"));
     assert_eq!(config.rules.scopes, ["openid", "mail"]);
     assert!(config.algorithms.contains(&Algorithm::Hs256));
     let asking = config.introspection.expect("an issuer that is asked");

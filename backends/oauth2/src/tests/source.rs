@@ -89,6 +89,18 @@ async fn it_knows_tokens_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_name_in_a_signed_token_can_be_read() {
+    let signer = Signer::new("a");
+    let (_folder, source) = source(&signer, "jwks_file jwks\n");
+    let issuer = source.token_issuer().expect("one");
+    let named = issuer.named.as_ref().expect("a reader");
+    let read = |token: &str| named(&Secret::new(token.as_bytes())).map(|name| name.to_string());
+    assert_eq!(read(&signer.token(BOB)).as_deref(), Some("Bob@corp.example"));
+    assert_eq!(read(&signer.token(&BOB.replace("id.example", "else.example"))), None);
+    assert_eq!(read("opaque"), None);
+}
+
+#[tokio::test]
 async fn keys_from_everywhere_are_tried_before_anybody_is_refused() {
     let (here, there) = (Signer::new("a"), Signer::new("b"));
     let issuer = Issuer::start(Does::Answers(200, list(&[&there]))).await;

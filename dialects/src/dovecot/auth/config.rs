@@ -46,7 +46,7 @@ pub struct Config {
     /// The mechanisms that are offered, in this order: [`PASSWORDS`], and
     /// others that the user base can judge ([`Mechanism::is_served_by`]).
     pub mechanisms: Arc<[Mechanism]>,
-    /// Where clients get their tokens, if any are judged.
+    /// Where tokens come from, if any are judged.
     pub issuer: Option<Arc<TokenIssuer>>,
     /// The server's process.
     pub pid: u32,

@@ -410,7 +410,8 @@ fn a_refused_token_is_told_in_a_message_and_fails_with_the_next() {
         let start = || {
             let mut session = offering(Tempfail::Code, &[mechanism]);
             let scope = Some("mail".into());
-            session.config.issuer = Some(Arc::new(TokenIssuer { scope, configuration: None }));
+            let issuer = TokenIssuer { scope, ..TokenIssuer::default() };
+            session.config.issuer = Some(Arc::new(issuer));
             let response = encoded(message);
             let hello = format!("VERSION\t1\t2\nAUTH\t1\t{mechanism}\tresp={response}\n");
             let mut asked = feed(&mut session, &hello, &mut Vec::new());
