@@ -13,6 +13,7 @@ use dmail_tests::peer::{auth_client, curl};
 use dmail_tests::server::Server;
 use dmail_tests::site::Site;
 use dmail_tests::wait;
+use nix::sys::signal::Signal;
 
 const ANN: &str = r#""aud":"dmail","email":"ann@corp.example""#;
 const MECHANISMS: [&str; 2] = ["OAUTHBEARER", "XOAUTH2"];
@@ -108,6 +109,9 @@ fn tokens_are_the_issuers_and_accounts_the_user_bases() {
     check(&site, "ann", &token, "OK");
     // Keys that are known go on.
     issuer.stop();
+    check(&site, "ann", &issuer.token(ANN), "OK");
+    server.process().signal(Signal::SIGHUP);
+    wait::until("it is reloaded", || site.log().contains("reloaded the gateway's settings"));
     check(&site, "ann", &issuer.token(ANN), "OK");
     assert_eq!(log_in(&site, "PLAIN", "ann", "s3cret"), "OK 1 user=ann");
     server.stop();

@@ -10,7 +10,8 @@
 //! A login only waits for a fetch if the keys that are there cannot judge its
 //! token.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dmail_core::{Unavailable, UnavailableKind};
@@ -23,6 +24,14 @@ use crate::web::{Manners, Service, Url};
 
 /// Longest list of keys, in bytes.
 const MAX_LIST: usize = 256 * 1024;
+
+/// The last list of each address. Every reload makes a new source, also one that
+/// only begins a new log file: it must not cost the keys while the issuer is down.
+static KNOWN: LazyLock<Mutex<HashMap<String, Arc<KeySet>>>> = LazyLock::new(Mutex::default);
+
+fn known() -> MutexGuard<'static, HashMap<String, Arc<KeySet>>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// How long the issuer is left alone.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +94,8 @@ impl RemoteKeys {
             rests,
             wanted: Notify::new(),
         });
-        let (told, state) = watch::channel(State::default());
+        let keys = known().get(&shared.service.url().to_string()).cloned();
+        let (told, state) = watch::channel(State { keys, ..State::default() });
         let task = tokio::spawn(Arc::clone(&shared).keep(told)).abort_handle();
         Self { shared, state, task }
     }
@@ -162,7 +172,9 @@ impl Shared {
                 state.fetches += 1;
                 state.last = Some((begun, fetched.as_ref().map(|_| ()).map_err(Clone::clone)));
                 if let Ok(keys) = fetched {
-                    state.keys = Some(Arc::new(keys));
+                    let keys = Arc::new(keys);
+                    known().insert(self.service.url().to_string(), Arc::clone(&keys));
+                    state.keys = Some(keys);
                 }
             });
             tokio::select! {

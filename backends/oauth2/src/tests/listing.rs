@@ -131,6 +131,21 @@ async fn an_issuer_that_hangs_holds_nobody_longer_than_the_timeout() {
 }
 
 #[tokio::test]
+async fn a_new_source_knows_the_keys_of_the_old_one_until_it_has_its_own() {
+    let (a, b) = (Signer::new("a"), Signer::new("b"));
+    let issuer = Issuer::start(Does::Answers(200, list(&[&a]))).await;
+    let old = keys(&issuer, HOUR, SHORT);
+    assert_eq!(has(&old, "a").await, Ok(true));
+    issuer.does(Does::Hangs);
+    old.close();
+    let new = keys(&issuer, HOUR, SHORT);
+    assert_eq!(has(&new, "a").await, Ok(true), "at once");
+    assert!(has(&new, "b").await.is_err(), "nobody can say");
+    issuer.does(Does::Answers(200, list(&[&b])));
+    until(&new, "a", Some(false)).await;
+}
+
+#[tokio::test]
 async fn when_it_is_closed_nobody_waits() {
     let issuer = Issuer::start(Does::Hangs).await;
     let keys = keys(&issuer, HOUR, Rests::USUAL);
