@@ -11,6 +11,7 @@ PATH="$PATH:/usr/sbin:/sbin" # where Debian keeps servers
 packages=""
 need gcc gcc
 need curl curl
+need openssl openssl
 need swaks swaks
 need python3 python3
 need ldapsearch ldap-utils

@@ -33,22 +33,23 @@ mod table;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::pattern::wildcard_match;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, RejectionKind, Search,
-    SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Purpose,
+    RejectionKind, Search, SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Username,
+    Verdict, Watcher,
 };
 use tokio::time::Instant;
 
 use crate::keyed::Tagger;
 use changes::{Asked, Changes};
 use memory::{Arrived, Memory, Moment, Proof, Recall};
-use table::Table;
+use table::{Table, Uses};
 
 /// Settings of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,8 @@ pub struct Cache {
     /// Whether a user was ever asked for, or called by the source, by another
     /// name than the one in lower case.
     renamed: AtomicBool,
+    /// Questions that went to the source.
+    misses: AtomicU64,
     /// For the addresses of clients.
     spread: RandomState,
     started: Instant,
@@ -112,6 +115,7 @@ impl Cache {
             users: Table::new(config.users),
             changes: Changes::new(),
             renamed: AtomicBool::new(false),
+            misses: AtomicU64::new(0),
             spread: RandomState::new(),
             started: Instant::now(),
         }
@@ -172,7 +176,8 @@ impl Cache {
         let (proof, life) = (question.proof.as_ref(), self.config.life);
         let fresh = self.jittered_fresh(proof);
         let known = |known: &Memory| known.recall(user, proof, question.at, life, fresh);
-        self.users.read(user, known).unwrap_or(Recall::Nothing)
+        let is_hit = |recall: &Recall| matches!(recall, Recall::Fresh(_));
+        self.users.read(user, known, is_hit).unwrap_or(Recall::Nothing)
     }
 
     /// `fresh` or up to a fifth less, always the same for one password.
@@ -278,6 +283,7 @@ impl Authenticator for Cache {
             }
             _ => "miss, the source is asked".into(),
         });
+        self.misses.fetch_add(1, Ordering::Relaxed);
         match self.next.authenticate(request).await {
             Ok(Verdict::Accepted(account)) => {
                 self.remember(user, &account, &question);
@@ -339,6 +345,15 @@ impl Authenticator for Cache {
             !fits
         });
         count.max(beneath)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        let misses = match reset {
+            true => self.misses.swap(0, Ordering::Relaxed),
+            false => self.misses.load(Ordering::Relaxed),
+        };
+        let Uses { users, hits } = self.users.uses(reset);
+        CacheStatus { hits, misses, users, room: self.config.users }
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

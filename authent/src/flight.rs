@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Search, SearchOutcome,
-    TokenIssuer, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Purpose, Search,
+    SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::sync::watch;
 
@@ -229,6 +229,10 @@ impl Authenticator for Flight {
     fn forget_users(&self, mask: &str) -> usize {
         self.forget_all();
         self.next.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.next.cache_status(reset)
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Origin, Outcome, Proofs,
-    Rejection, Search, SearchOutcome, TokenIssuer, Unavailable, Username, Verdict, Watcher,
+    Account, Advice, AuthRequest, Authenticator, CacheStatus, Change, Guess, Guesses, Origin,
+    Outcome, Proofs, Rejection, Search, SearchOutcome, TokenIssuer, Unavailable, Username, Verdict,
+    Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -167,6 +168,10 @@ impl Authenticator for Gateway {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.top.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.top.cache_status(reset)
     }
 
     /// The throttle and the access lists judge by address.

@@ -26,9 +26,9 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use dmail_core::config::VirtualDomain;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Domain, DropPath, HashSpool, Origin, Outcome,
-    Proof, Proofs, Purpose, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome, Service,
-    TokenIssuer, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, CacheStatus, Change, Domain, DropPath, HashSpool, Origin,
+    Outcome, Proof, Proofs, Purpose, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome,
+    Service, TokenIssuer, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 
 use crate::decoy;
@@ -229,6 +229,10 @@ impl Authenticator for Mapping {
             // A mask is about the source's own names, as a search is.
             _ => self.next.forget_users(mask),
         }
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.next.cache_status(reset)
     }
 
     /// The names that are told are the canonical ones.

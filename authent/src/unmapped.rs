@@ -14,8 +14,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Search, SearchOutcome,
-    TokenIssuer, Unavailable, Username, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Search,
+    SearchOutcome, TokenIssuer, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::cache::{Cache, CacheConfig};
@@ -83,6 +83,10 @@ impl Authenticator for Unmapped {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.cache.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.cache.cache_status(reset)
     }
 
     /// By the time that a watcher hears of a change of the source's, the cache

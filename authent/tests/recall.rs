@@ -9,9 +9,10 @@ use dmail_authent::cache::CacheConfig;
 use dmail_authent::gateway::{Gateway, GatewayConfig};
 use dmail_authent::mapping::Domains;
 use dmail_authent::throttle::ThrottleConfig;
+use dmail_core::pattern::AddressList;
 use dmail_core::{
     Account, Action, AuthRequest, Authenticator, Change, Domain, HashSpool, Origin, Outcome,
-    Rejection, Secret, Service, Trace, Unavailable, Username, Verdict,
+    Rejection, Secret, Service, Trace, Transport, Unavailable, Username, Verdict,
 };
 
 /// Everybody's password is "right"; `closed` is suspended.
@@ -53,7 +54,10 @@ fn gateway() -> Gateway {
     };
     let config = GatewayConfig {
         domains,
-        access: AccessConfig::default(),
+        access: AccessConfig {
+            plaintext: Some(AddressList::parse("127.0.0.1").expect("a list")),
+            ..AccessConfig::default()
+        },
         throttle: ThrottleConfig { refuse_after: 8, ..ThrottleConfig::default() },
         cache: CacheConfig::default(),
     };
@@ -88,7 +92,10 @@ async fn memory_accepts_what_was_verified_and_says_nothing_else() {
         assert_eq!(account.name.as_str(), "bob");
     }
     let explained = AuthRequest { trace: Some(Arc::new(Trace::default())), ..login.clone() };
+    let in_clear = Origin { transport: Transport::Insecure, ..login.origin };
+    let in_clear = AuthRequest { origin: in_clear, ..login.clone() };
     for (request, why) in [
+        (in_clear, "a password in clear text"),
         (check("bob", "wrong", "192.0.2.1"), "a wrong password"),
         (check("bob", "", "192.0.2.1"), "an empty password"),
         (check("ann", "right", "192.0.2.1"), "a user who was not asked about"),

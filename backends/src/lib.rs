@@ -187,7 +187,7 @@ pub const SOURCES: &[SourceKind] = &[
             vocabulary: &dmail_tcpauth::settings::TCPAUTH_INI,
             check: dmail_tcpauth::settings::check_client,
         }),
-        open: |settings| Box::pin(async { open_tcpauth(settings) }),
+        open: |settings| Box::pin(open_tcpauth(settings)),
     },
     SourceKind {
         name: "checkpassword",
@@ -274,10 +274,13 @@ fn open_courier(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, Ope
     Ok(Arc::new(Courier::open(&settings.file)?))
 }
 
-fn open_tcpauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
+async fn open_tcpauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
     let (config, warnings) = dmail_tcpauth::settings::load_client(&settings.file)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    Ok(Arc::new(dmail_tcpauth::Client::start(config)))
+    let client = dmail_tcpauth::Client::start(config);
+    // What the daemon can judge is known then.
+    client.ready().await;
+    Ok(Arc::new(client))
 }
 
 #[cfg(test)]

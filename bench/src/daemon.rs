@@ -3,18 +3,15 @@
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use dmail_core::Secret;
 use dmail_schemes::Scheme;
 use tempfile::TempDir;
 
 use crate::failure::Failure;
-use crate::program::{PASSWORD, binary, end, folder};
-
-/// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::process::Process;
+use crate::program::{PASSWORD, binary, folder};
 
 /// Nothing may limit the load; everything else is as it comes.
 const CONFIG: &str = "\
@@ -29,7 +26,7 @@ log_path log
 /// The daemon on an installation of its own; dropping it ends both.
 #[derive(Debug)]
 pub(crate) struct Daemon {
-    process: Child,
+    process: Process,
     /// Where it listens.
     pub(crate) socket: PathBuf,
     // Removed when the process is gone.
@@ -55,45 +52,24 @@ impl Daemon {
         }
         let home = folder()?;
         install(home.path(), users, stored)?;
-        let process = Command::new(&binary)
-            .args(["tcpauthsvr", "-config"])
-            .arg(home.path().join("tcpauthsvr.conf"))
-            .spawn()
-            .map_err(Failure::system(format!("start {}", binary.display())))?;
+        let mut command = Command::new(&binary);
+        command.args(["tcpauthsvr", "-config"]).arg(home.path().join("tcpauthsvr.conf"));
+        let process = Process::start("dmail tcpauthsvr", &mut command)?;
         let socket = home.path().join("auth.sock");
         let mut daemon = Self { process, socket, home };
-        daemon.wait()?;
+        let socket = &daemon.socket;
+        daemon.process.wait_until(|| UnixStream::connect(socket).is_ok())?;
         Ok(Some(daemon))
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.pid()
     }
 
     /// The folder of its installation.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
-    }
-
-    fn wait(&mut self) -> Result<(), Failure> {
-        let late = Instant::now() + PATIENCE;
-        while Instant::now() < late {
-            if UnixStream::connect(&self.socket).is_ok() {
-                return Ok(());
-            }
-            if let Ok(Some(status)) = self.process.try_wait() {
-                return Err(Failure::Program(format!("dmail tcpauthsvr ended at once: {status}")));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Err(Failure::Program(format!("dmail tcpauthsvr does not listen after {PATIENCE:?}")))
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        end(&mut self.process);
     }
 }
 

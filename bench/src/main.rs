@@ -22,6 +22,7 @@ mod load;
 mod mail;
 mod measure;
 mod peer;
+mod process;
 mod program;
 mod report;
 mod scenario;
@@ -64,6 +65,8 @@ enum Command {
     Dialects,
     /// nginx's auth_http over TCP, beside an nginx with a fixed answer
     AuthHttp,
+    /// Postfix's policy delegation: requests, and memory of what logins sent
+    Policy,
     /// SMTP logins through Postfix, beside one that asks Dovecot's auth
     Postfix,
     /// The line protocol over the pipes of child modules
@@ -103,6 +106,8 @@ enum Command {
     BareLines {
         /// Where it listens
         socket: PathBuf,
+        /// How many lines a request has
+        lines: usize,
         /// What it answers
         answer: String,
     },
@@ -121,8 +126,8 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::BareLines { socket, answer } => {
-            bare::lines::run(&socket, &answer).map(|()| ExitCode::SUCCESS)
+        Command::BareLines { socket, lines, answer } => {
+            bare::lines::run(&socket, lines, &answer).map(|()| ExitCode::SUCCESS)
         }
         Command::BareModule => bare::module::run().map(|()| ExitCode::SUCCESS),
         Command::BareServer { words } => bare::server::run(words).map(|()| ExitCode::SUCCESS),

@@ -4,23 +4,18 @@
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::failure::Failure;
 use crate::mail;
+use crate::process::Process;
 
 /// The domain of all users.
 pub(crate) const DOMAIN: &str = "bench.example";
 /// The password of all users.
 pub(crate) const PASSWORD: &str = "test";
-/// How long the program may take to start, and to stop.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// What the installation says. Nothing may limit a load that comes from one
 /// address; everything else is as it comes, the log included.
 const CONFIG: &str = "\
@@ -41,7 +36,7 @@ smtp_max_connections 100000
 /// `dmail serve` on an installation of its own; dropping it ends both.
 #[derive(Debug)]
 pub(crate) struct Program {
-    process: Child,
+    process: Process,
     /// Where DPOP listens.
     pub(crate) pop: SocketAddr,
     /// Where DSMTP listens.
@@ -84,20 +79,21 @@ impl Program {
         if users.passwords == Passwords::Hashed {
             generate(&binary, home.path(), users.number)?;
         }
-        let process = Command::new(&binary)
-            .args(["serve", "-c"])
-            .arg(home.path().join("dmail.conf"))
-            .spawn()
-            .map_err(Failure::system(format!("start {}", binary.display())))?;
-        let mut process = Ending(Some(process));
-        let (pop, smtp) = process.addresses(&home.path().join("log/dmail.log"))?;
-        let process = process.0.take().expect("it is running");
+        let mut command = Command::new(&binary);
+        command.args(["serve", "-c"]).arg(home.path().join("dmail.conf"));
+        let mut process = Process::start("dmail serve", &mut command)?;
+        // In the log stands where the servers listen.
+        let log = home.path().join("log/dmail.log");
+        let (pop, smtp) = process.wait_for(|| {
+            let text = fs::read_to_string(&log).ok()?;
+            Some((address(&text, "pop3")?, address(&text, "smtp")?))
+        })?;
         Ok(Self { process, pop, smtp, home })
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.pid()
     }
 
     /// The folder of its installation.
@@ -107,18 +103,12 @@ impl Program {
 
     /// Stops it, and says if it has not waited for that.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
-        match self.process.try_wait() {
-            Ok(Some(status)) => {
+        match self.process.ended() {
+            Some(status) => {
                 Err(Failure::Program(format!("dmail serve ended while it was measured: {status}")))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        end(&mut self.process);
     }
 }
 
@@ -126,7 +116,7 @@ impl Drop for Program {
 /// nothing but trouble; dropping it ends both.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    process: Child,
+    process: Process,
     // Removed when the process is gone.
     _home: TempDir,
 }
@@ -140,77 +130,17 @@ impl Dialect {
         let config = home.path().join("dmail.conf");
         install(home.path(), users, &format!("log_level warn\n{line}"))
             .map_err(Failure::system("make an installation"))?;
-        let process = Command::new(&binary)
-            .args(["serve", "--only", "dialects", "-c"])
-            .arg(&config)
-            .spawn()
-            .map_err(Failure::system(format!("start {}", binary.display())))?;
-        let mut dialect = Self { process, _home: home };
-        let late = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
-            if let Ok(Some(status)) = dialect.process.try_wait() {
-                return Err(Failure::Program(format!("dmail serve ended at once: {status}")));
-            }
-            if Instant::now() > late {
-                return Err(Failure::Program(format!("dmail does not listen after {PATIENCE:?}")));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(dialect)
+        let mut command = Command::new(&binary);
+        command.args(["serve", "--only", "dialects", "-c"]).arg(&config);
+        let mut process = Process::start("dmail serve", &mut command)?;
+        process.wait_until(|| TcpStream::connect(address).is_ok())?;
+        Ok(Self { process, _home: home })
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.pid()
     }
-}
-
-impl Drop for Dialect {
-    fn drop(&mut self) {
-        end(&mut self.process);
-    }
-}
-
-/// A process that is ended unless it is taken out.
-struct Ending(Option<Child>);
-
-impl Ending {
-    /// Waits until both servers listen, and reads in the log where.
-    fn addresses(&mut self, log: &Path) -> Result<(SocketAddr, SocketAddr), Failure> {
-        let late = Instant::now() + PATIENCE;
-        while Instant::now() < late {
-            let text = fs::read_to_string(log).unwrap_or_default();
-            if let (Some(pop), Some(smtp)) = (address(&text, "pop3"), address(&text, "smtp")) {
-                return Ok((pop, smtp));
-            }
-            if let Some(Ok(Some(status))) = self.0.as_mut().map(Child::try_wait) {
-                return Err(Failure::Program(format!("dmail serve ended at once: {status}")));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Err(Failure::Program(format!("dmail does not listen after {PATIENCE:?}")))
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.0 {
-            end(process);
-        }
-    }
-}
-
-/// Asks the process to stop, and makes it if it does not.
-pub(crate) fn end(process: &mut Child) {
-    let late = Instant::now() + PATIENCE;
-    let pid = i32::try_from(process.id()).map(Pid::from_raw);
-    let asked = pid.is_ok_and(|pid| kill(pid, Signal::SIGTERM).is_ok());
-    while asked && Instant::now() < late && matches!(process.try_wait(), Ok(None)) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // Nothing happens if it has ended.
-    let _ = process.kill();
-    let _ = process.wait();
 }
 
 /// Where the log says that `service` listens.

@@ -74,6 +74,14 @@ pub trait Authenticator: Send + Sync {
         0
     }
 
+    /// How many users are remembered, and how often that was the answer. With
+    /// `reset`, answers are counted from 0 after that. A layer passes on what is
+    /// beneath.
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        let _ = reset;
+        CacheStatus::default()
+    }
+
     /// The records themselves, if this source can hand them out and take them
     /// in with their stored passwords (`dmail authent export` and `import`).
     fn records(&self) -> Option<&dyn Records> {
@@ -115,6 +123,19 @@ pub trait Watcher: Send + Sync {
     fn lost_track(&self);
 }
 
+/// How well a cache serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheStatus {
+    /// Questions that it has answered.
+    pub hits: u64,
+    /// Questions for which the source was asked, wrong passwords among them.
+    pub misses: u64,
+    /// Users that it remembers.
+    pub users: u64,
+    /// How many it has room for (`authent_cache`).
+    pub room: u64,
+}
+
 /// A shared authenticator is one, too.
 #[async_trait]
 impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
@@ -150,6 +171,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     fn forget_users(&self, mask: &str) -> usize {
         (**self).forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        (**self).cache_status(reset)
     }
 
     fn records(&self) -> Option<&dyn Records> {

@@ -1,10 +1,8 @@
 //! What is asked of the gateway.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{Proof, SaltQuestion, Secret, Trace, Unavailable, Username, Verdict};
+use crate::{Evidence, Origin, Proof, SaltQuestion, Secret, Trace, Unavailable, Username, Verdict};
 
 /// One question: is this the user's password, or who is this user?
 #[derive(Debug, Clone)]
@@ -73,80 +71,21 @@ impl Purpose {
         matches!(self, Self::Check(_) | Self::Prove(_))
     }
 
+    /// Whether somebody who reads it on its way can log in with it: a password
+    /// or a token, but not a proof that belongs to one conversation.
+    #[must_use]
+    pub fn tells_secret(&self) -> bool {
+        match self {
+            Self::Check(_) => true,
+            Self::Prove(proof) => matches!(proof.evidence, Evidence::Token(_)),
+            Self::Lookup | Self::Salt(_) => false,
+        }
+    }
+
     /// Whether the answer holds for the next one who asks the same: not for a
     /// proof, which belongs to one conversation.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         matches!(self, Self::Check(_) | Self::Lookup)
-    }
-}
-
-/// Who asks, and from where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
-    /// Address that the client connected from. `None` for a local command.
-    pub client: Option<IpAddr>,
-    /// Address that the client connected to: selects a `vdomain` by IP.
-    pub local: Option<IpAddr>,
-    /// Which program asks.
-    pub service: Service,
-    /// The dialect that another server asked in, as dmail.conf calls it.
-    /// `None` for programs of ours.
-    pub dialect: Option<&'static str>,
-}
-
-impl Origin {
-    /// A question of ours, from this machine.
-    #[must_use]
-    pub fn local(service: Service) -> Self {
-        Self { client: None, local: None, service, dialect: None }
-    }
-}
-
-/// The program on whose behalf a request is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// The command line and the administration tools.
-    Admin,
-    /// An IMAP server that asks us.
-    Imap,
-    /// A program that speaks the line protocol.
-    Line,
-    /// DPOP, or another POP3 server that asks us.
-    Pop3,
-    /// DSMTP, or another SMTP server that asks us.
-    Smtp,
-    /// Web mail.
-    Web,
-}
-
-impl Service {
-    /// All services, for command lines and tables.
-    pub const ALL: [Self; 6] =
-        [Self::Admin, Self::Imap, Self::Line, Self::Pop3, Self::Smtp, Self::Web];
-
-    /// The service that is called `name`, in either case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.name().eq_ignore_ascii_case(name))
-    }
-
-    /// The name in logs and on command lines.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Imap => "imap",
-            Self::Line => "line",
-            Self::Pop3 => "pop3",
-            Self::Smtp => "smtp",
-            Self::Web => "web",
-        }
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -89,8 +89,8 @@ impl Rejection {
     }
 
     /// The same, with a text for the client. Only for somebody who has shown
-    /// the right password: to all others it would tell that there is such a
-    /// user.
+    /// the right password, or where it is the same for every user: to all
+    /// others it would tell that there is such a user.
     #[must_use]
     pub fn telling(self, told: impl Into<Arc<str>>) -> Self {
         Self { told: Some(told.into()), ..self }

@@ -1,7 +1,9 @@
 //! What every dialect's conversation looks like from outside.
 
 use bytes::BytesMut;
-use dmail_core::{AuthRequest, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict};
+use dmail_core::{
+    AuthRequest, CacheStatus, Change, Outcome, Search, SearchOutcome, Unavailable, Verdict,
+};
 
 use crate::Refused;
 
@@ -52,6 +54,8 @@ pub enum Question {
     Change(Change),
     /// A list of users.
     Search(Search),
+    /// How well memory serves; with `true`, to count from 0 after that.
+    CacheStatus(bool),
     /// To forget what is remembered of the users that one of these masks is
     /// about, which may hold `*` and `?`; of all users if there is none.
     Forget(Vec<String>),
@@ -62,6 +66,8 @@ pub enum Question {
 pub enum Answer {
     /// To [`Question::Change`].
     Changed(Result<Outcome, Unavailable>),
+    /// To [`Question::CacheStatus`].
+    CacheStatus(CacheStatus),
     /// To [`Question::Authenticate`].
     Verdict(Result<Verdict, Unavailable>),
     /// To [`Question::Search`].

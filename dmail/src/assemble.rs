@@ -50,6 +50,7 @@ fn access(settings: &Settings) -> AccessConfig {
         states: access.states.clone(),
         groups: access.groups.clone(),
         default_groups: access.default_groups.clone(),
+        plaintext: access.plaintext.clone(),
     }
 }
 

@@ -48,8 +48,9 @@ pub(crate) fn run(arguments: AuthentArgs) -> Result<ExitCode, Failure> {
 
 /// Where a question comes from, as the command line says.
 pub(crate) fn origin(arguments: OriginArgs) -> Origin {
-    let OriginArgs { ip, local_ip, service, dialect } = arguments;
-    Origin { client: ip, local: local_ip, service, dialect }
+    let OriginArgs { ip, local_ip, service, dialect, transport, session } = arguments;
+    let transport = transport.unwrap_or_default();
+    Origin { client: ip, local: local_ip, service, dialect, transport, session }
 }
 
 /// A user name from the command line.

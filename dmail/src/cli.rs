@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dmail_backends::SourceKind;
-use dmail_core::Service;
-use dmail_core::config::DIALECTS;
+use dmail_core::config::{dialect_name, dialect_names};
+use dmail_core::{Service, SessionId, Transport};
 use dmail_transfer::Format;
 
 use crate::stdio;
@@ -322,6 +322,12 @@ pub(crate) struct OriginArgs {
     /// As if it was asked in this dialect
     #[arg(long, value_name = "NAME", value_parser = parse_dialect)]
     pub(crate) dialect: Option<&'static str>,
+    /// As if the client's connection was like this: insecure, secured, tls, tls-client-cert
+    #[arg(long, value_name = "NAME", value_parser = parse_transport)]
+    pub(crate) transport: Option<Transport>,
+    /// As if the other server called the session so
+    #[arg(long, value_name = "ID", value_parser = parse_session)]
+    pub(crate) session: Option<SessionId>,
 }
 
 #[derive(Debug, Args)]
@@ -408,9 +414,20 @@ fn programs() -> String {
 }
 
 fn parse_dialect(text: &str) -> Result<&'static str, String> {
-    let mut names = DIALECTS.iter().map(|row| row.name);
-    let known = || DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    names.find(|name| *name == text).ok_or_else(|| format!("expected one of {}", known()))
+    let known = || dialect_names().collect::<Vec<_>>().join(", ");
+    dialect_name(text).ok_or_else(|| format!("expected one of {}", known()))
+}
+
+fn parse_transport(text: &str) -> Result<Transport, String> {
+    let names = || Transport::ALL.into_iter().filter_map(Transport::name).collect::<Vec<_>>();
+    Transport::parse(text).ok_or_else(|| format!("expected one of {}", names().join(", ")))
+}
+
+fn parse_session(text: &str) -> Result<SessionId, String> {
+    SessionId::parse(text.as_bytes()).ok_or_else(|| {
+        let most = SessionId::MAX_BYTES;
+        format!("expected at most {most} letters, digits and + - . / : = @ _")
+    })
 }
 
 fn parse_service(text: &str) -> Result<Service, String> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dmail_core::{AuthRequest, Authenticator, DropPath, Trace, Verdict};
+use dmail_core::{AuthRequest, Authenticator, DropPath, Origin, Trace, Verdict};
 
 use crate::cli::ExplainArgs;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
 
         let verb = if arguments.check { "check" } else { "lookup" };
         let (user, service, path) = (&request.user, origin.service, path.display());
-        let way = origin.dialect.map_or(String::new(), |dialect| format!(" in {dialect}"));
+        let way = way(&origin);
         terminal::say(format_args!("{verb} {user} for {service}{way}, by {path}"))?;
         for step in trace.steps() {
             terminal::say(line(step.at, step.layer, &step.text))?;
@@ -47,6 +47,14 @@ pub(crate) fn run(arguments: ExplainArgs) -> Result<ExitCode, Failure> {
             Err(_) => ExitCode::from(75),
         })
     })
+}
+
+/// What is known of how the question came.
+fn way(origin: &Origin) -> String {
+    let dialect = origin.dialect.map(|dialect| format!(" in {dialect}"));
+    let transport = origin.transport.name().map(|name| format!(" over a connection: {name}"));
+    let session = origin.session.map(|session| format!(", session {session}"));
+    [dialect, transport, session].into_iter().flatten().collect()
 }
 
 fn line(at: Duration, layer: &str, text: &str) -> String {

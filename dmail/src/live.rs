@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
-    Account, Advice, AuthRequest, Authenticator, Change, Guess, Guesses, Outcome, Proofs, Search,
-    SearchOutcome, TokenIssuer, Unavailable, Username, Verdict, Watcher,
+    Account, Advice, AuthRequest, Authenticator, CacheStatus, Change, Guess, Guesses, Outcome,
+    Proofs, Search, SearchOutcome, TokenIssuer, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::failure::Failure;
@@ -248,6 +248,10 @@ impl Authenticator for Live {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.running().gateway.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.running().gateway.cache_status(reset)
     }
 
     fn sees_address(&self) -> bool {

@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use dmail_core::{
-    Account, Outcome, Rejection, SearchOutcome, Unavailable, UnavailableKind, Verdict,
+    Account, CacheStatus, Outcome, Rejection, SearchOutcome, Unavailable, UnavailableKind, Verdict,
 };
 use dmail_dialects::authdaemon::AuthdaemonSession;
 use dmail_dialects::extauth::ExtauthSession;
@@ -46,6 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
                 1 => Ok(Outcome::Refused(Rejection::unsupported())),
                 _ => Err(unavailable()),
             }),
+            Question::CacheStatus(_) => Answer::CacheStatus(CacheStatus::default()),
             Question::Forget(_) => Answer::Forgotten(0),
             Question::Search(_) => {
                 Answer::Found(Ok(SearchOutcome::Refused(Rejection::unsupported())))

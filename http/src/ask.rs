@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmail_core::{AuthRequest, Authenticator, Purpose, Unavailable, UnavailableKind, Verdict};
+use dmail_core::{AuthRequest, Authenticator, Unavailable, UnavailableKind, Verdict};
+use dmail_net::log;
 
 /// Whom a service asks.
 #[derive(Clone)]
@@ -34,42 +35,8 @@ impl Asker {
                 })
             }
         };
-        self.log(request, &answer);
+        log::answered(request, &answer);
         answer
-    }
-
-    fn log(&self, request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
-        match (&request.purpose, answer) {
-            (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Accepted(account))) => {
-                let (user, origin, dialect) =
-                    (&account.name, request.origin, request.origin.dialect);
-                let client = origin.client.map(tracing::field::display);
-                tracing::info!(service = %origin.service, dialect, ?user, client, "login");
-            }
-            (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Rejected(rejection))) => {
-                self.refused(request, rejection.kind.id(), &rejection.text);
-            }
-            (Purpose::Check(_) | Purpose::Prove(_), Err(unavailable)) => {
-                self.refused(request, unavailable.kind.id(), &unavailable.detail);
-            }
-            (Purpose::Lookup | Purpose::Salt(_), Ok(verdict)) => {
-                let (user, dialect) = (&request.user, request.origin.dialect);
-                let found = matches!(verdict, Verdict::Accepted(_));
-                tracing::debug!(service = %request.origin.service, dialect, ?user, found, "lookup");
-            }
-            (Purpose::Lookup | Purpose::Salt(_), Err(unavailable)) => {
-                let (user, dialect) = (&request.user, request.origin.dialect);
-                let (reason, text) = (unavailable.kind.id(), &unavailable.detail);
-                let service = request.origin.service;
-                tracing::info!(%service, dialect, ?user, reason, ?text, "lookup not answered");
-            }
-        }
-    }
-
-    fn refused(&self, request: &AuthRequest, reason: &str, text: &str) {
-        let (user, origin, dialect) = (&request.user, request.origin, request.origin.dialect);
-        let client = origin.client.map(tracing::field::display);
-        tracing::info!(service = %origin.service, dialect, ?user, client, reason, ?text, "login refused");
     }
 }
 

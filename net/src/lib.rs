@@ -1,5 +1,6 @@
 //! The IO shell that the servers share: accept, limits, bounded lines with
-//! deadlines, and the way to stop.
+//! deadlines, the lines of the log that they have in common, and the way to
+//! stop.
 //!
 //! It knows no protocol. `smtp`, `pop` and `tcpauth` bring their sessions:
 //!
@@ -8,6 +9,8 @@
 //!                   ▲                             ▲
 //!                   └────────── Shutdown ─────────┘
 //! ```
+
+pub mod log;
 
 mod connection;
 mod flow;

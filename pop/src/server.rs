@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dmail_core::{Authenticator, Origin, Service};
+use dmail_core::{Authenticator, Origin, Service, Transport};
 use dmail_net::{Peer, Policy, Shutdown, Slots, serve};
 use tokio::net::TcpListener;
 
@@ -56,6 +56,7 @@ impl Server {
         let origin = Origin {
             client: Some(client),
             local: Some(peer.local_ip()),
+            transport: Transport::Insecure,
             ..Origin::local(Service::Pop3)
         };
         Session::new(origin, self.allows_login(client), self.config.session)

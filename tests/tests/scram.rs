@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use dmail_tests::daemon::Daemon;
 use dmail_tests::peer::auth_client;
 use dmail_tests::site::Site;
 
@@ -110,4 +111,58 @@ fn what_the_user_base_cannot_judge_is_not_offered() {
     assert!(text.starts_with("offers PLAIN:plaintext\nFAIL 1 reason="), "{text}");
     let log = fs::read_to_string(site.home().join("log/dmail.log")).expect("a log");
     assert!(log.contains("not offered") && log.contains("OAUTHBEARER"), "{log}");
+}
+
+#[test]
+fn a_daemon_on_another_machine_judges_proofs_for_those_who_ask_it() {
+    // A daemon of users and a whole gateway both judge: the one knows names as
+    // the user base does, the other maps them.
+    let daemon =
+        Daemon::new("listen 127.0.0.1:0\nsource nwauth\nplain_quote true\n").user("bob", "none");
+    let keys = site("PLAIN");
+    let gateway = keys.set("dialect tcpauth unix:tcpauth.sock");
+    fs::copy(gateway.home().join("users/nwauth.add"), daemon.folder().join("users/nwauth.add"))
+        .expect("bob is there");
+    let (running, serving) = (daemon.start(), gateway.serve());
+    let socket_of_gateway = gateway.home().join("tcpauth.sock");
+    for server in [running.address().to_string(), format!("unix:{}", socket_of_gateway.display())] {
+        let front = Site::new("authent_method tcpauth\nauthent_ini tcpauth.ini\n");
+        // Its drop files are those that the gateway names.
+        let front = front.set(&format!("drop_root {}", gateway.home().join("mail").display()));
+        let front = front.set("dialect dovecot-auth unix:auth.sock mechanisms=SCRAM-SHA-256,PLAIN");
+        fs::write(front.home().join("tcpauth.ini"), format!("server {server}\n")).expect("room");
+        let front_server = front.serve();
+        let log_in = |mechanism: &str, user: &str, password: &str| {
+            let socket = front.home().join("auth.sock");
+            let said = auth_client::log_in(&socket, 2, mechanism, user, password, &["final"]);
+            said.success().text().lines().skip(1).map(str::to_owned).collect::<Vec<_>>().join("; ")
+        };
+        let knows = "salt 12 100000; OK 1 user=bob; the server knows the password";
+        assert_eq!(log_in("SCRAM-SHA-256", "bob", "Geh eim"), knows, "{server}");
+        for (user, password) in [("bob", "falsch"), ("eve", "Geh eim")] {
+            let said = log_in("SCRAM-SHA-256", user, password);
+            assert_eq!(said, "salt 12 100000; FAIL 1", "{server} {user}");
+        }
+        assert_eq!(log_in("PLAIN", "bob", "Geh eim"), "OK 1 user=bob", "{server}");
+        let log = front.log();
+        assert!(!log.contains("not offered"), "{log}");
+        front_server.stop();
+    }
+    // Of whoever speaks the first version only, no proof is asked.
+    let front = Site::new("authent_method tcpauth\nauthent_ini tcpauth.ini\n");
+    let front = front.set("dialect dovecot-auth unix:auth.sock mechanisms=SCRAM-SHA-256,PLAIN");
+    let ini = format!("server {}\nversion 1\nplain_quote true\n", running.address());
+    fs::write(front.home().join("tcpauth.ini"), ini).expect("room");
+    let front_server = front.serve();
+    let socket = front.home().join("auth.sock");
+    let said = auth_client::log_in(&socket, 2, "PLAIN", "bob", "Geh eim", &[]).success().text();
+    assert_eq!(said, "offers PLAIN:plaintext\nOK 1 user=bob\n");
+    assert!(front.log().contains("not offered"), "{}", front.log());
+    front_server.stop();
+    serving.stop();
+    running.stop();
+    let log = gateway.log();
+    let line = "login service=imap dialect=\"dovecot-auth\" user=\"bob\" client=192.0.2.7 \
+                transport=\"insecure\" by=\"SCRAM-SHA-256\"";
+    assert!(log.contains(line), "the gateway names what the front end was asked in: {log}");
 }

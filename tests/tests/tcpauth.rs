@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Command;
 
+use dmail_tests::authority::{Authority, Certificate};
 use dmail_tests::daemon::Daemon;
 use dmail_tests::login::Way;
 use dmail_tests::program;
@@ -187,4 +189,45 @@ fn tls_shows_each_side_who_the_other_is() {
     running.stop();
     wait::until("the log is written", || daemon.log().contains("stopped"));
     assert!(!daemon.log().contains("s3cret"));
+}
+
+#[test]
+fn a_running_gateway_is_asked_over_tls() {
+    let asked = Site::nwauth().user("bob", "s3cret");
+    let authority = Authority::new(asked.folder(), "ours");
+    let Certificate { certificate, key } = authority.issue("server", &["localhost"]);
+    let (certificate, key) = (certificate.display(), key.display());
+    let line = format!("dialect tcpauth 127.0.0.1:0 certificate={certificate} key={key}");
+    let asked = asked.set(&line).set("access_plaintext 127.0.0.1");
+    let gateway = asked.serve();
+    let port = gateway.dialect("tcpauth").port();
+    let drops = format!("drop_root {}", asked.home().join("mail").display());
+
+    let (server, ca) = (format!("server localhost:{port}\n"), authority.file().display());
+    let asking = site(&format!("{server}tls true\ntls_ca {ca}\n")).set(&drops);
+    let front = asking.serve();
+    for way in [Way::PopUser, Way::SmtpPlain] {
+        let answer = way.answer(&front, "bob", "s3cret");
+        assert!(answer.starts_with(way.yes()), "{way:?}: {answer}");
+        let answer = way.answer(&front, "bob", "wrong");
+        assert!(answer.starts_with("-ERR [AUTH]") || answer.starts_with("535"), "{answer}");
+    }
+    front.stop();
+    // Each of these is nobody to ask, and no wrong password.
+    for tls in ["", "tls true\n", &format!("tls true\ntls_ca {ca}\ntls_name other.example\n")] {
+        let asking = site(&format!("{server}{tls}timeout 3\nconnect_timeout 1\n")).set(&drops);
+        let front = asking.serve();
+        let answer = Way::SmtpPlain.answer(&front, "bob", "s3cret");
+        assert!(answer.starts_with("454 "), "{tls:?}: {answer}");
+        front.stop();
+    }
+
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-quiet", "-verify_return_error", "-verify_hostname", "localhost"]);
+    openssl.args(["-connect", &format!("127.0.0.1:{port}"), "-CAfile", &ca.to_string()]);
+    let said = program::run(openssl, "check bob s3cret\ncheck bob wrong\nexit\n");
+    let lines: Vec<_> = said.text().lines().map(|line| line[..4].to_owned()).collect();
+    assert_eq!(lines, ["+OK ", "-ERR", "+OK "], "{} {}", said.text(), said.err);
+    gateway.stop();
+    assert!(!asked.log().contains("s3cret"), "{}", asked.log());
 }

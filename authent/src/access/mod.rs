@@ -1,9 +1,9 @@
 //! Account states and access lists: what a right password is not enough for.
 //!
 //! ```text
-//!   check ──▶ throttle, cache, source ──▶ Rejected: passed on, whatever the state
-//!                                    └──▶ Accepted ──▶ state ──▶ groups ──▶ Accepted
-//!                                                        └─────────┴──────▶ Rejected
+//!   check ──▶ in clear text? ──▶ throttle, cache, source ──▶ Rejected: passed on, whatever the state
+//!                 │                                      └──▶ Accepted ──▶ state ──▶ groups ──▶ Accepted
+//!                 └──▶ Rejected                                              └─────────┴──────▶ Rejected
 //! ```
 //!
 //! The layer stands above the cache and decides anew at each request, from the
@@ -11,6 +11,9 @@
 //! never part of a remembered answer. It speaks only after the password was
 //! right, so a guesser learns no state; and it stands above the throttle, so
 //! the right password of a closed account is no guess.
+//!
+//! A password that others could read on its way is refused before anything is
+//! asked: nothing is learned of the account, and no guess is counted.
 //!
 //! A `lookup` by SMTP asks where mail goes: the state decides whether any is
 //! taken. Lookups of others are answered as they are, and so is everything
@@ -22,9 +25,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dmail_core::config::{AccessGroup, StateRule};
+use dmail_core::pattern::AddressList;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Purpose, Rejection,
-    Search, SearchOutcome, Service, TokenIssuer, Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, CacheStatus, Change, Origin, Outcome, Proofs, Purpose,
+    Rejection, Search, SearchOutcome, Service, TokenIssuer, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -39,6 +43,9 @@ pub struct AccessConfig {
     /// The groups of users without a `mailaccess` (`access_default`). None:
     /// they may log in from everywhere.
     pub default_groups: Option<Vec<String>>,
+    /// Who may log in with a password or token that others can read on its way
+    /// (`access_plaintext`). None: everybody.
+    pub plaintext: Option<AddressList>,
 }
 
 /// Obeys account states and access lists, above the layers beneath.
@@ -64,6 +71,14 @@ impl Access {
         self.rules.login(account, origin)
     }
 
+    /// Whether a password or token may come as this one does. The administrator's may.
+    fn admit_password(&self, request: &AuthRequest) -> Result<(), Rejection> {
+        if !request.purpose.tells_secret() || request.origin.service == Service::Admin {
+            return Ok(());
+        }
+        self.rules.password(&request.user, &request.origin)
+    }
+
     /// Whether an account that the source knows may be used for this request.
     fn judge(&self, request: &AuthRequest, account: &Account) -> Result<(), Rejection> {
         let verdict = match (&request.purpose, request.origin.service) {
@@ -86,6 +101,10 @@ impl Access {
 #[async_trait]
 impl Authenticator for Access {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
+        if let Err(rejection) = self.admit_password(request) {
+            request.note("access", || format!("refused: {}", rejection.text));
+            return Ok(Verdict::Rejected(rejection));
+        }
         match self.next.authenticate(request).await? {
             Verdict::Accepted(account) => Ok(match self.judge(request, &account) {
                 Ok(()) => Verdict::Accepted(account),
@@ -96,6 +115,7 @@ impl Authenticator for Access {
     }
 
     fn recall(&self, request: &AuthRequest) -> Option<Arc<Account>> {
+        self.admit_password(request).ok()?;
         self.next.recall(request).filter(|account| self.judge(request, account).is_ok())
     }
 
@@ -109,6 +129,10 @@ impl Authenticator for Access {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.next.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.next.cache_status(reset)
     }
 
     fn watch(&self, watcher: std::sync::Weak<dyn Watcher>) {

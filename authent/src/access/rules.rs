@@ -5,18 +5,23 @@ use std::collections::HashMap;
 use dmail_core::config::{
     AccessRule, AccessRuleError, LoginPolicy, MailPolicy, OTHER_STATE, StateRule,
 };
-use dmail_core::{Account, Origin, Rejection, RejectionKind};
+use dmail_core::pattern::AddressList;
+use dmail_core::{Account, Origin, Rejection, RejectionKind, Transport, Username};
 
 use super::AccessConfig;
 
 /// What a client reads that may log in, but not there.
 const NOT_FROM_HERE: &str = "this account may not be used for this service from here";
 
+/// What a client reads whose password everybody in between could read, too.
+const NOT_IN_CLEAR: &str = "this login needs an encrypted connection";
+
 /// The rules, in the form that is quick to ask.
 pub(super) struct Rules {
     states: HashMap<String, StateRule>,
     groups: HashMap<String, Vec<AccessRule>>,
     default_groups: Option<Vec<String>>,
+    plaintext: Option<AddressList>,
 }
 
 impl Rules {
@@ -30,7 +35,30 @@ impl Rules {
             states: all.map(|rule| (rule.state.clone(), rule)).collect(),
             groups,
             default_groups: config.default_groups,
+            plaintext: config.plaintext,
         }
+    }
+
+    /// Whether a password or token of `user` may come over this connection.
+    pub(super) fn password(&self, user: &Username, origin: &Origin) -> Result<(), Rejection> {
+        let (Some(allowed), Transport::Insecure) = (&self.plaintext, origin.transport) else {
+            return Ok(());
+        };
+        let spared = match origin.client {
+            Some(client) => client.is_loopback() || allowed.includes(client),
+            None => allowed.is_everybody(),
+        };
+        if spared {
+            return Ok(());
+        }
+        let (service, setting) = (origin.service, "access_plaintext");
+        let text = match origin.client {
+            Some(client) => {
+                format!("{user}: no {service} password in clear text from {client} ({setting})")
+            }
+            None => format!("{user}: no {service} password in clear text ({setting})"),
+        };
+        Err(Rejection::new(RejectionKind::NotAllowed, text).telling(NOT_IN_CLEAR))
     }
 
     /// Whether the account's user may log in.

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use dmail_core::config::{LoginPolicy, MailPolicy};
-use dmail_core::{Info, Origin, RejectionKind, Secret, Username};
+use dmail_core::{
+    Evidence, Info, Origin, Proof, RejectionKind, ScramHash, Secret, Transport, Username,
+};
 
 use super::*;
 
@@ -47,6 +49,7 @@ fn config() -> AccessConfig {
             group("office", "*", "192.0.2.0/24,2001:db8::/32"),
         ],
         default_groups: None,
+        plaintext: None,
     }
 }
 
@@ -154,4 +157,58 @@ async fn the_default_groups_are_those_of_users_without_a_list() {
         let found = login(&access, "right", origin(Service::Pop3, client)).await;
         assert_eq!(found.is_ok(), allowed, "{info} {client}");
     }
+}
+
+#[tokio::test]
+async fn a_password_in_clear_text_is_refused_before_anybody_looks_at_it() {
+    let list = |text: &str| dmail_core::pattern::AddressList::parse(text).expect("a list");
+    let config = AccessConfig { plaintext: Some(list("10.0.0.0/8,!10.9.0.0/16")), ..config() };
+    let access = access("", config);
+    let rows = [
+        (Transport::Insecure, "203.0.113.9", false),
+        (Transport::Insecure, "10.1.2.3", true),
+        (Transport::Insecure, "10.9.2.3", false),
+        (Transport::Insecure, "127.0.0.1", true),
+        (Transport::Insecure, "::1", true),
+        (Transport::Insecure, "", false),
+        (Transport::Secured, "203.0.113.9", true),
+        (Transport::Tls, "203.0.113.9", true),
+        (Transport::TlsClientCert, "203.0.113.9", true),
+        // Nobody said, so it is not held against the client.
+        (Transport::Unknown, "203.0.113.9", true),
+    ];
+    let told = "this login needs an encrypted connection".to_owned();
+    let refused = Err((RejectionKind::NotAllowed, Some(told)));
+    for (transport, client, allowed) in rows {
+        let from = Origin { transport, ..origin(Service::Imap, client) };
+        // A wrong password reads the same: it was not looked at.
+        for (password, verdict) in
+            [("right", Ok(())), ("wrong", Err((RejectionKind::NotVerified, None)))]
+        {
+            let expected = if allowed { verdict } else { refused.clone() };
+            let found = login(&access, password, from).await;
+            assert_eq!(found, expected, "{password} from {client:?}, {transport:?}");
+        }
+        let admin = Origin { service: Service::Admin, ..from };
+        assert_eq!(login(&access, "right", admin).await, Ok(()));
+        // What tells nobody a password is no matter of the connection.
+        let user = Username::parse(b"bob").expect("a name");
+        let scram = Evidence::Scram {
+            hash: ScramHash::Sha256,
+            said: (*b"said").into(),
+            proof: (*b"proof").into(),
+        };
+        // A token can be used by whoever reads it.
+        let token = Evidence::Token(Secret::new(*b"token"));
+        for (evidence, allowed) in [(scram, true), (token, allowed)] {
+            let (user, purpose) = (user.clone(), Purpose::Prove(Proof::new(evidence)));
+            let request = AuthRequest { user, purpose, origin: from, trace: None };
+            let expected = if allowed { Ok(()) } else { refused.clone() };
+            assert_eq!(judged(&access, &request).await, expected);
+        }
+    }
+    let everybody =
+        self::access("", AccessConfig { plaintext: Some(list("*")), ..AccessConfig::default() });
+    let from = Origin { transport: Transport::Insecure, ..origin(Service::Imap, "") };
+    assert_eq!(login(&everybody, "right", from).await, Ok(()));
 }

@@ -378,6 +378,29 @@ async fn whoever_is_gone_has_no_other_password_either() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_cache_tells_how_well_it_serves() {
+    let bench = Bench::new(&["pw"], CacheConfig::default());
+    for password in ["pw", "pw", "wrong", "pw"] {
+        bench.check(password).await;
+    }
+    // What is asked of memory alone counts if memory has answered.
+    let recall = |password: &str| {
+        let secret = Secret::new(password.as_bytes());
+        bench.cache.recall(&AuthRequest::check(bob(), secret, Origin::local(Service::Pop3)))
+    };
+    assert!(recall("pw").is_some() && recall("wrong").is_none());
+    let status = CacheStatus { hits: 3, misses: 2, users: 1, room: 1000 };
+    assert_eq!(bench.cache.cache_status(false), status);
+    assert_eq!(bench.cache.cache_status(true), status);
+    assert_eq!(bench.cache.cache_status(false), CacheStatus { hits: 0, misses: 0, ..status });
+    tokio::time::advance(Duration::from_secs(600)).await;
+    bench.check("pw").await;
+    bench.cache.forget_users("*");
+    let asked = CacheStatus { hits: 0, misses: 1, users: 0, room: 1000 };
+    assert_eq!(bench.cache.cache_status(false), asked, "a memory that is too old is no hit");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_administrator_can_have_users_forgotten() {
     for (mask, count, asked) in
         [("bob", 1, FROM_SOURCE), ("B*", 1, FROM_SOURCE), ("*", 1, FROM_SOURCE), ("a*", 0, false)]

@@ -48,7 +48,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dmail_core::bounded::Table;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Rejection,
+    Account, AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Purpose, Rejection,
     RejectionKind, Search, SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Username,
     Verdict, Watcher,
 };
@@ -283,6 +283,10 @@ impl Authenticator for Throttle {
 
     fn forget_users(&self, mask: &str) -> usize {
         self.next.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.next.cache_status(reset)
     }
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {

@@ -140,6 +140,10 @@ fn put_origin(words: &mut Vec<u8>, origin: &Origin) {
             parameters.push_str(&format!("\t{name}={address}"));
         }
     }
+    if let Some(session) = origin.session {
+        parameters.push_str("\tsession=");
+        parameters.push_str(session.as_str());
+    }
     words.extend_from_slice(parameters.as_bytes());
 }
 

@@ -2,9 +2,9 @@
 //! sends the next reply of its script. No server of the protocol that does one
 //! write for each reply can be much cheaper.
 
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,12 +12,13 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::failure::Failure;
 use crate::load::one_thread;
+use crate::process::Process;
 use crate::script::Script;
 
 /// A bare server in a process of its own; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct BareServer {
-    process: Child,
+    process: Process,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -26,18 +27,10 @@ impl BareServer {
     /// Starts one that plays `script` to everybody.
     pub(crate) fn start(script: &Script) -> Result<Self, Failure> {
         let own = std::env::current_exe().map_err(Failure::system("find this program"))?;
-        let mut process = Command::new(own)
-            .args(["bare-server", "--"])
-            .args(script.to_words())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(Failure::system("start the bare server"))?;
-        let mut line = String::new();
-        if let Some(stdout) = process.stdout.take() {
-            // What cannot be read is no address, either.
-            let _ = BufReader::new(stdout).read_line(&mut line);
-        }
-        match line.trim().parse() {
+        let mut command = Command::new(own);
+        command.args(["bare-server", "--"]).args(script.to_words()).stdout(Stdio::piped());
+        let mut process = Process::start("the bare server", &mut command)?;
+        match process.first_line().trim().parse() {
             Ok(address) => Ok(Self { process, address }),
             Err(_) => Err(Failure::Program("the bare server did not start".to_owned())),
         }
@@ -45,15 +38,7 @@ impl BareServer {
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-}
-
-impl Drop for BareServer {
-    fn drop(&mut self) {
-        // It has nothing to lose.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.pid()
     }
 }
 

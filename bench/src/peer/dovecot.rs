@@ -5,15 +5,15 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{installed, text, wait_for};
+use super::{installed, text};
 use crate::failure::Failure;
-use crate::measure::children_of;
-use crate::program::{PASSWORD, end, folder};
+use crate::process::Process;
+use crate::program::{PASSWORD, folder};
 
 /// How long the service may take to greet.
 const GREETING: Duration = Duration::from_millis(500);
@@ -21,7 +21,7 @@ const GREETING: Duration = Duration::from_millis(500);
 /// A running Dovecot that serves no protocol but its own; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Dovecot {
-    process: Child,
+    process: Process,
     /// Where its auth service listens.
     pub(crate) socket: PathBuf,
     // Removed when the process is gone.
@@ -48,32 +48,19 @@ impl Dovecot {
             return Ok(None);
         };
         install(home.path(), &socket, users).map_err(Failure::system("install Dovecot"))?;
-        let process = Command::new(&program)
-            .arg("-F")
-            .arg("-c")
-            .arg(home.path().join("dovecot.conf"))
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(Failure::system("start dovecot"))?;
+        let mut command = Command::new(&program);
+        command.arg("-F").arg("-c").arg(home.path().join("dovecot.conf")).stderr(Stdio::null());
+        let process = Process::start("dovecot", &mut command)?;
         let mut dovecot = Self { process, socket, _home: home };
         let socket = dovecot.socket.clone();
         // A client that came while the service was starting is never greeted.
-        wait_for("dovecot", &mut dovecot.process, || greets(&socket))?;
+        dovecot.process.wait_until(|| greets(&socket))?;
         Ok(Some(dovecot))
     }
 
     /// Its processes.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let master = self.process.id();
-        let mut pids = children_of(master);
-        pids.push(master);
-        pids
-    }
-}
-
-impl Drop for Dovecot {
-    fn drop(&mut self) {
-        end(&mut self.process);
+        self.process.pids()
     }
 }
 

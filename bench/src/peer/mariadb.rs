@@ -2,16 +2,17 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
 use tempfile::TempDir;
 
-use super::{installed, text, wait_for};
+use super::{installed, text};
 use crate::failure::Failure;
 use crate::load::one_thread;
-use crate::program::{PASSWORD, end, folder};
+use crate::process::Process;
+use crate::program::{PASSWORD, folder};
 
 /// The database with the table `users`.
 pub(crate) const DATABASE: &str = "bench";
@@ -21,7 +22,7 @@ pub(crate) const LOGIN: &str = "bench";
 /// A running server; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct MariaDb {
-    process: Child,
+    process: Process,
     /// Where it listens.
     pub(crate) socket: PathBuf,
     // Removed when the process is gone.
@@ -51,18 +52,18 @@ impl MariaDb {
             return Err(Failure::Program(format!("mariadb-install-db: {made}")));
         }
         let socket = home.path().join("sock");
-        let process = Command::new(server)
+        let mut command = Command::new(server);
+        command
             .args(["--no-defaults", user, &data, "--skip-networking", "--max-connections=500"])
             .arg(format!("--socket={}", text(&socket)))
             .arg(format!("--pid-file={}", text(&home.path().join("pid"))))
             .arg("--innodb-buffer-pool-size=128M")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(Failure::system("start mariadbd"))?;
+            .stderr(Stdio::null());
+        let process = Process::start("mariadbd", &mut command)?;
         let mut server = Self { process, socket, _home: home };
         let socket = server.socket.clone();
-        wait_for("mariadbd", &mut server.process, || UnixStream::connect(&socket).is_ok())?;
+        server.process.wait_until(|| UnixStream::connect(&socket).is_ok())?;
         let filled = one_thread()?.block_on(server.fill(users));
         filled.map_err(|error| Failure::Program(format!("mariadbd: {error}")))?;
         Ok(Some(server))
@@ -70,7 +71,7 @@ impl MariaDb {
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.pid()
     }
 
     /// A connection of the reader's.
@@ -103,11 +104,5 @@ impl MariaDb {
             connection.query_drop(insert).await?;
         }
         connection.disconnect().await
-    }
-}
-
-impl Drop for MariaDb {
-    fn drop(&mut self) {
-        end(&mut self.process);
     }
 }

@@ -3,18 +3,19 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{installed, text, wait_for};
+use super::{installed, text};
 use crate::failure::Failure;
-use crate::program::{end, folder};
+use crate::process::Process;
+use crate::program::folder;
 
 /// A running nginx with one worker; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Nginx {
-    process: Child,
+    process: Process,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     // Removed when the process is gone.
@@ -41,30 +42,24 @@ impl Nginx {
         );
         let file = home.path().join("nginx.conf");
         fs::write(&file, config).map_err(Failure::system("configure nginx"))?;
-        let process = Command::new(&program)
+        let mut command = Command::new(&program);
+        command
             .arg("-e")
             .arg(home.path().join("error.log"))
             .arg("-p")
             .arg(home.path())
             .arg("-c")
             .arg(&file)
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(Failure::system("start nginx"))?;
+            .stderr(Stdio::null());
+        let process = Process::start("nginx", &mut command)?;
         let mut nginx = Self { process, address, _home: home };
-        wait_for("nginx", &mut nginx.process, || TcpStream::connect(address).is_ok())?;
+        nginx.process.wait_until(|| TcpStream::connect(address).is_ok())?;
         Ok(Some(nginx))
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        end(&mut self.process);
+        self.process.pid()
     }
 }
 

@@ -5,14 +5,15 @@ use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use nix::unistd::{User, chown};
 use tempfile::TempDir;
 
-use super::{free_address, installed, text, wait_for};
+use super::{free_address, installed, text};
 use crate::failure::Failure;
-use crate::program::{end, folder};
+use crate::process::Process;
+use crate::program::folder;
 
 /// Services of master.cf beside the SMTP servers, none of them in a chroot.
 const SERVICES: &str = "\
@@ -27,7 +28,7 @@ postlog unix-dgram n - n - 1 postlogd
 /// A Postfix; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Postfix {
-    master: Option<Child>,
+    master: Option<Process>,
     home: TempDir,
 }
 
@@ -103,25 +104,12 @@ impl Postfix {
         // It makes the folders of the queue.
         let made = Command::new("postfix").arg("-c").arg(self.path("etc")).arg("check").status();
         made.map_err(Failure::system("postfix check"))?;
-        let mut master = Command::new("/usr/lib/postfix/sbin/master")
-            .arg("-c")
-            .arg(self.path("etc"))
-            .arg("-d")
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(Failure::system("start Postfix"))?;
-        let listen = || servers.iter().all(|server| std::net::TcpStream::connect(server).is_ok());
-        let started = wait_for("Postfix", &mut master, listen);
-        self.master = Some(master);
-        started?;
+        let mut command = Command::new("/usr/lib/postfix/sbin/master");
+        command.arg("-c").arg(self.path("etc")).arg("-d").stderr(Stdio::null());
+        let master = self.master.insert(Process::start("Postfix", &mut command)?);
+        master.wait_until(|| {
+            servers.iter().all(|server| std::net::TcpStream::connect(server).is_ok())
+        })?;
         Ok(servers.try_into().expect("one for each socket"))
-    }
-}
-
-impl Drop for Postfix {
-    fn drop(&mut self) {
-        if let Some(master) = &mut self.master {
-            end(master);
-        }
     }
 }

@@ -4,20 +4,21 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use dmail_core::Secret;
 use dmail_schemes::Scheme;
 use tempfile::TempDir;
 
-use super::{installed, text, wait_for};
+use super::{installed, text};
 use crate::failure::Failure;
-use crate::program::{PASSWORD, end, folder};
+use crate::process::Process;
+use crate::program::{PASSWORD, folder};
 
 /// A running slapd; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Slapd {
-    process: Child,
+    process: Process,
     /// Where it listens.
     pub(crate) socket: PathBuf,
     // Removed when the process is gone.
@@ -43,22 +44,22 @@ impl Slapd {
         if !loaded.success() {
             return Err(Failure::Program(format!("slapadd: {loaded}")));
         }
-        let process = Command::new(&program)
+        let mut command = Command::new(&program);
+        command
             .arg("-f")
             .arg(home.path().join("slapd.conf"))
             .args(["-d", "0", "-h", &Self::url_of(&socket)])
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(Failure::system("start slapd"))?;
+            .stderr(Stdio::null());
+        let process = Process::start("slapd", &mut command)?;
         let mut slapd = Self { process, socket, _home: home };
         let socket = slapd.socket.clone();
-        wait_for("slapd", &mut slapd.process, || UnixStream::connect(&socket).is_ok())?;
+        slapd.process.wait_until(|| UnixStream::connect(&socket).is_ok())?;
         Ok(Some(slapd))
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.pid()
     }
 
     /// Where it listens, as a setting has it.
@@ -68,12 +69,6 @@ impl Slapd {
 
     fn url_of(socket: &Path) -> String {
         format!("ldapi://{}", text(socket).replace('/', "%2F"))
-    }
-}
-
-impl Drop for Slapd {
-    fn drop(&mut self) {
-        end(&mut self.process);
     }
 }
 

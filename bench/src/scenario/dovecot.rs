@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::line::{CLEAR_USERS, CONNECTIONS};
+use super::line::{CLEAR_USERS, CONNECTIONS, read_lines};
 use crate::contest::{Effort, hold};
 use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
@@ -91,16 +91,11 @@ impl<const N: u32> Asker<N> {
         let greeting = format!("VERSION\t1\t2\nCPID\t{}\n", std::process::id() as usize + next);
         asker.stream.write_all(greeting.as_bytes()).await?;
         while !asker.reply.ends_with(b"DONE\n") {
-            asker.read().await?;
+            if asker.stream.read_buf(&mut asker.reply).await? == 0 {
+                return Err(Wrong("closed".to_owned()));
+            }
         }
         Ok(asker)
-    }
-
-    async fn read(&mut self) -> Result<(), Wrong> {
-        match self.stream.read_buf(&mut self.reply).await? {
-            0 => Err(Wrong("closed".to_owned())),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -109,7 +104,6 @@ impl<const N: u32> Client for Asker<N> {
 
     async fn operate(&mut self) -> Result<(), Wrong> {
         self.request.clear();
-        self.reply.clear();
         for _ in 0..N {
             self.id += 1;
             let response = STANDARD.encode(format!("\0test{}\0{PASSWORD}", self.next));
@@ -118,18 +112,6 @@ impl<const N: u32> Client for Asker<N> {
             self.request.extend_from_slice(line.as_bytes());
         }
         self.stream.write_all(&self.request).await?;
-        let (mut seen, mut lines) = (0, 0);
-        while lines < N {
-            self.read().await?;
-            for byte in &self.reply[seen..] {
-                lines += u32::from(*byte == b'\n');
-            }
-            seen = self.reply.len();
-        }
-        let good = self.reply.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"OK\t"));
-        if good.count() == N as usize {
-            return Ok(());
-        }
-        Err(Wrong(self.reply.escape_ascii().to_string()))
+        read_lines(&mut self.stream, &mut self.reply, N, b"OK\t").await
     }
 }

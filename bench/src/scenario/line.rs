@@ -143,28 +143,37 @@ impl<const N: u32> Client for Asker<N> {
 
     async fn operate(&mut self) -> Result<(), Wrong> {
         self.request.clear();
-        self.reply.clear();
         for _ in 0..N {
             let line = format!("check test{} {PASSWORD}\n", self.next);
             self.request.extend_from_slice(line.as_bytes());
             self.next = (self.next + 1) % self.users;
         }
         self.stream.write_all(&self.request).await?;
-        let mut seen = 0;
-        let mut lines = 0;
-        while lines < N {
-            if self.stream.read_buf(&mut self.reply).await? == 0 {
-                return Err(Wrong("closed".to_owned()));
-            }
-            for byte in &self.reply[seen..] {
-                lines += u32::from(*byte == b'\n');
-            }
-            seen = self.reply.len();
-        }
-        let good = self.reply.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"+OK "));
-        if good.count() == N as usize {
-            return Ok(());
-        }
-        Err(Wrong(self.reply.escape_ascii().to_string()))
+        read_lines(&mut self.stream, &mut self.reply, N, b"+OK ").await
     }
+}
+
+/// Reads as many lines, each of which has to begin with `expected`.
+pub(super) async fn read_lines(
+    stream: &mut UnixStream,
+    reply: &mut Vec<u8>,
+    number: u32,
+    expected: &[u8],
+) -> Result<(), Wrong> {
+    reply.clear();
+    let (mut seen, mut lines) = (0, 0);
+    while lines < number {
+        if stream.read_buf(reply).await? == 0 {
+            return Err(Wrong("closed".to_owned()));
+        }
+        for byte in &reply[seen..] {
+            lines += u32::from(*byte == b'\n');
+        }
+        seen = reply.len();
+    }
+    let good = reply.split(|byte| *byte == b'\n').filter(|line| line.starts_with(expected));
+    if good.count() == number as usize {
+        return Ok(());
+    }
+    Err(Wrong(reply.escape_ascii().to_string()))
 }

@@ -1,5 +1,6 @@
-//! Memory for each user that the cache remembers, over 100,000 of them: each
-//! kind in a process of its own that does nothing else.
+//! Memory for each user that the cache remembers, over 100,000 of them, and for
+//! each login that the policy counts: each kind in a process of its own that
+//! does nothing else.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -13,6 +14,7 @@ use dmail_authent::cache::{Cache, CacheConfig};
 use dmail_core::{Account, AuthRequest, Authenticator, DropPath, Uid, Unavailable, Verdict};
 
 use super::gateway::{gateway, request};
+use super::policy;
 use crate::contest::Effort;
 use crate::failure::Failure;
 use crate::load::one_thread;
@@ -34,23 +36,41 @@ pub(crate) enum Kind {
     Paths,
     /// All layers: the throttle remembers from where users logged in, too.
     Gateway,
+    /// The policy's counts: one message of each login.
+    OneMessage,
+    /// The same: twenty messages of each login.
+    TwentyMessages,
 }
 
 impl Kind {
-    fn title(self) -> &'static str {
+    /// Those of the cache.
+    const CACHED: [Self; 4] = [Self::Map, Self::Names, Self::Paths, Self::Gateway];
+
+    /// How many users there are.
+    fn users(self) -> usize {
+        match self {
+            Self::OneMessage => policy::LOGINS,
+            Self::TwentyMessages => policy::BUSY_LOGINS,
+            _ => USERS,
+        }
+    }
+
+    pub(super) fn title(self) -> &'static str {
         match self {
             Self::Map => "bare: a map of names and hashes",
             Self::Names => "**cache**, the source says `+OK name config 0`",
             Self::Paths => "**cache**, the source says a drop path and a uid",
             Self::Gateway => "gateway: the throttle, too",
+            Self::OneMessage => "**policy**, 1,000,000 logins with a message",
+            Self::TwentyMessages => "**policy**, 250,000 logins with twenty messages",
         }
     }
 }
 
 pub(super) fn run(_: Effort, report: &mut Report) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for kind in Kind::value_variants() {
-        rows.push((*kind, bytes_for_each(*kind)?));
+    for kind in Kind::CACHED {
+        rows.push((kind, bytes_for_each(kind)?));
     }
     let titled = rows.iter().map(|(kind, bytes)| (kind.title().to_owned(), *bytes));
     let title = format!("Memory: resident bytes for each of {USERS} users");
@@ -68,7 +88,7 @@ pub(super) fn run(_: Effort, report: &mut Report) -> Result<(), Failure> {
 }
 
 /// Asks a process of its own.
-fn bytes_for_each(kind: Kind) -> Result<f64, Failure> {
+pub(super) fn bytes_for_each(kind: Kind) -> Result<f64, Failure> {
     let own = std::env::current_exe().map_err(Failure::system("find this program"))?;
     let kind = kind.to_possible_value().expect("no kind is hidden");
     let output = Command::new(own)
@@ -97,8 +117,10 @@ pub(crate) fn remember(kind: Kind) -> Result<(), Failure> {
         Kind::Names => fill(Arc::new(Cache::new(Arc::new(Says::Config), config)), resident)?,
         Kind::Paths => fill(Arc::new(Cache::new(Arc::new(Says::Path), config)), resident)?,
         Kind::Gateway => fill(Arc::new(gateway(Arc::new(Says::Config), config)?), resident)?,
+        Kind::OneMessage => policy::fill(kind.users(), 1, resident)?,
+        Kind::TwentyMessages => policy::fill(kind.users(), 20, resident)?,
     };
-    println!("{}", (after - before) * 1024.0 / USERS as f64);
+    println!("{}", (after - before) * 1024.0 / kind.users() as f64);
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod mixed;
 mod modules;
 mod nwauth;
 mod open;
+mod policy;
 mod pop;
 mod postfix;
 mod smtp;
@@ -30,13 +31,14 @@ pub(crate) use nwauth::find_users;
 type Run = fn(Effort, &mut Report) -> Result<(), Failure>;
 
 /// All of them, cheapest first.
-pub(crate) const ALL: [(Command, Run); 16] = [
+pub(crate) const ALL: [(Command, Run); 17] = [
     (Command::Gateway, gateway::run),
     (Command::Memory, memory::run),
     (Command::Guesses, guesses::run),
     (Command::Line, line::run),
     (Command::Dialects, dialects::run),
     (Command::AuthHttp, auth_http::run),
+    (Command::Policy, policy::run),
     (Command::Postfix, postfix::run),
     (Command::Modules, modules::run),
     (Command::Ldap, bases::ldap),

@@ -43,8 +43,8 @@ pub use access::{
 };
 pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use dialect::{
-    AccountWords, AuthHttpWords, DIALECTS, Dialect, DialectLine, DialectRow, HttpWords, Tempfail,
-    TlsFiles, dialect_manual,
+    AccountWords, AuthHttpWords, DIALECTS, Dialect, DialectLine, DialectRow, HttpWords,
+    PROGRAM_DIALECTS, Tempfail, TlsFiles, dialect_manual, dialect_name, dialect_names,
 };
 pub use given::Given;
 pub use manual::{entry, manual, manual_markdown};

@@ -21,7 +21,6 @@ mod outgoing;
 mod request;
 mod window;
 
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::BytesMut;
@@ -122,13 +121,13 @@ impl PolicySession {
     /// that the client connected to is not told: the name is the one that a
     /// login there has led to.
     fn look_up(&self, user: Username) -> Question {
-        let origin = origin(self.request.client, Service::Line);
+        let origin = self.request.origin(Service::Line);
         Question::Authenticate(AuthRequest::lookup(user, origin))
     }
 
     /// The login has this account: may it be used, and send as that?
     fn judge(&mut self, account: Arc<Account>, out: &mut Vec<u8>) -> Then {
-        let origin = origin(self.request.client, Service::Smtp);
+        let origin = self.request.origin(Service::Smtp);
         if let Err(rejection) = (self.policy.standing)(&account, &origin) {
             self.refuse_account(&rejection, out);
             return Then::GoOn;
@@ -226,8 +225,16 @@ impl PolicySession {
         if *action != Action::Dunno {
             let login = String::from_utf8_lossy(&self.request.login);
             let sender = String::from_utf8_lossy(&self.request.sender);
-            let client = self.request.client;
-            tracing::info!(?login, ?sender, ?client, reason = action.id(), "policy: refused");
+            let origin = self.request.origin(Service::Smtp);
+            tracing::info!(
+                ?login,
+                ?sender,
+                client = origin.client.map(tracing::field::display),
+                transport = origin.transport.name(),
+                session = origin.session.map(tracing::field::display),
+                reason = action.id(),
+                "policy: refused"
+            );
         }
         out.extend_from_slice(format!("action={}\n\n", action.text()).as_bytes());
         self.request = Request::default();
@@ -290,10 +297,6 @@ impl Session for PolicySession {
             Stage::Reading => Then::Close,
         }
     }
-}
-
-fn origin(client: Option<IpAddr>, service: Service) -> Origin {
-    Origin { client, ..Origin::local(service) }
 }
 
 /// Whether the account's info field `sendas`, a comma list of addresses with

@@ -93,8 +93,8 @@ struct UnderWay {
     /// The hash of its instance.
     instance: u64,
     recipients: u32,
-    /// The hash of the last recipient: two restrictions may ask about each.
-    last: u64,
+    /// Of the hash of the last recipient: two restrictions may ask about each.
+    last: u32,
 }
 
 impl Entry for Login {
@@ -191,7 +191,7 @@ impl Outgoing {
         }
         let instance = self.hasher.hash_one(message.instance);
         let recipients = match message.recipients {
-            Recipients::Another(address) => Ok(self.hasher.hash_one(address)),
+            Recipients::Another(address) => Ok(self.hasher.hash_one(address) as u32),
             Recipients::All(count) => Err(count),
         };
         self.logins.with(&user.to_lowercase(), |login| {
@@ -255,7 +255,7 @@ impl Login {
     fn count(
         &mut self,
         instance: u64,
-        recipients: Result<u64, u32>,
+        recipients: Result<u32, u32>,
         now: u64,
     ) -> Result<(), Beyond> {
         let known = self.messages.iter().position(|message| message.instance == instance);

@@ -10,7 +10,7 @@ use dmail_core::Rate;
 use smallvec::SmallVec;
 
 /// Parts of the time of a rate.
-const PARTS: u64 = 10;
+const PARTS: u32 = 10;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct Window {
     pub(super) unit: Unit,
     pub(super) rate: Rate,
     /// The number of a part and what it counts, the oldest first.
-    parts: SmallVec<[(u64, u32); 2]>,
+    parts: SmallVec<[(u32, u32); 2]>,
 }
 
 impl Window {
@@ -37,18 +37,19 @@ impl Window {
 
     /// The length of a part, in milliseconds.
     fn part_ms(&self) -> u64 {
-        (self.rate.per.as_millis() as u64).div_ceil(PARTS)
+        (self.rate.per.as_millis() as u64).div_ceil(u64::from(PARTS))
     }
 
-    /// Which part it is `now`, in milliseconds.
-    fn part_at(&self, now: u64) -> u64 {
-        now / self.part_ms()
+    /// Which part it is `now`, in milliseconds. There are enough numbers for
+    /// 13 years of the shortest parts.
+    fn part_at(&self, now: u64) -> u32 {
+        u32::try_from(now / self.part_ms()).unwrap_or(u32::MAX)
     }
 
     /// Drops what is too old to count.
     pub(super) fn forget(&mut self, now: u64) {
         let now = self.part_at(now);
-        self.parts.retain(|(part, count)| *part + PARTS >= now && *count > 0);
+        self.parts.retain(|(part, count)| part.saturating_add(PARTS) >= now && *count > 0);
     }
 
     /// How many there were, once the old ones are forgotten.
@@ -67,7 +68,7 @@ impl Window {
         let mut until = now;
         for (part, count) in &self.parts {
             used = used.saturating_sub(*count);
-            until = (part + PARTS + 1) * self.part_ms();
+            until = (u64::from(*part) + u64::from(PARTS) + 1) * self.part_ms();
             if used <= room {
                 break;
             }
@@ -147,7 +148,7 @@ mod tests {
                 if take(&mut window, now) {
                     taken.push(now);
                 }
-                assert!(window.parts.len() as u64 <= PARTS + 1);
+                assert!(window.parts.len() as u32 <= PARTS + 1);
             }
             for (at, first) in taken.iter().enumerate() {
                 let end = first + seconds * 1000;

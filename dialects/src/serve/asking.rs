@@ -23,7 +23,7 @@ pub(super) fn origin_of(question: &mut Question) -> Option<&mut Origin> {
         Question::Authenticate(request) => Some(&mut request.origin),
         Question::Change(change) => Some(&mut change.origin),
         Question::Search(search) => Some(&mut search.origin),
-        Question::Forget(_) => None,
+        Question::CacheStatus(_) | Question::Forget(_) => None,
     }
 }
 
@@ -62,6 +62,7 @@ pub(super) fn ask(
                 let answer = timeout(patience, gateway.search(search)).await;
                 Answer::Found(answer.unwrap_or_else(|_| Err(too_late(patience))))
             }
+            Question::CacheStatus(reset) => Answer::CacheStatus(gateway.cache_status(*reset)),
             Question::Forget(masks) => Answer::Forgotten(forget(&*gateway, masks)),
         };
         (ticket, question, answer)

@@ -43,7 +43,9 @@ impl Refusals {
             dialect = origin.dialect,
             user = user.as_ref().map(tracing::field::debug),
             client = origin.client.map(tracing::field::display),
-            server = server.map(tracing::field::display),
+            transport = origin.transport.name(),
+            session = origin.session.map(tracing::field::display),
+            server,
             reason,
             ?text,
             "login refused"

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use dmail_core::config::{AuthHttpWords, Dialect, DialectLine, HttpWords, TlsFiles};
+use dmail_core::config::{AuthHttpWords, Dialect, DialectLine};
 use dmail_core::{Guesses, Service};
 use dmail_http::auth_http::{self, AuthHttp, Backends};
 use dmail_http::check::{self, Api};
@@ -13,6 +13,7 @@ use dmail_http::{Asker, ByAddress, Config, Key, Server};
 use dmail_net::{Limits, Shutdown};
 use tokio_rustls::TlsAcceptor;
 
+use super::tls;
 use crate::failure::Failure;
 use crate::listen::Listener;
 use crate::live::Live;
@@ -60,9 +61,7 @@ impl Servant {
                 Kind::Api(Server::new(Api::new(asker, check::Options { key, service }), config))
             }
         };
-        let tls = words.and_then(|words: &HttpWords| words.tls.as_ref());
-        let tls = tls.map(|files| acceptor(line, files)).transpose()?;
-        Ok(Self { server, tls })
+        Ok(Self { server, tls: tls::acceptor(line)? })
     }
 
     /// Serves until it is asked to stop.
@@ -111,12 +110,4 @@ fn read_key(line: &DialectLine, file: &Path) -> Result<Key, Failure> {
         tracing::warn!(file = %file.display(), "everybody on this machine may read this secret; chmod 600");
     }
     Ok(key)
-}
-
-fn acceptor(line: &DialectLine, files: &TlsFiles) -> Result<TlsAcceptor, Failure> {
-    let config = dmail_tcpauth::settings::server_tls(&files.certificate, &files.key);
-    let config = config.map_err(|error| {
-        Failure::Other(format!("{}: TLS of {}: {error}", line.on.blame(), line.name()))
-    })?;
-    Ok(TlsAcceptor::from(config))
 }

@@ -6,7 +6,9 @@
 //! ```
 
 mod http;
+mod noted;
 mod servant;
+mod tls;
 
 use std::sync::Arc;
 

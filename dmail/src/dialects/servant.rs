@@ -19,8 +19,10 @@ use dmail_dialects::table::Tables;
 use dmail_dialects::tcp_table::TcpTableSession;
 use dmail_dialects::{Session, UnixAccount, serve};
 use dmail_net::{Limits, Shutdown};
+use tokio_rustls::TlsAcceptor;
 
-use super::{Shared, http};
+use super::noted::Noted;
+use super::{Shared, http, tls};
 use crate::failure::Failure;
 use crate::listen::Listener;
 
@@ -37,8 +39,8 @@ static CONNECTIONS: AtomicU32 = AtomicU32::new(1);
 pub(super) enum Servant {
     /// A session of the dialect on each connection.
     Sessions(Arc<serve::Server>),
-    /// Our own protocol.
-    Tcpauth(Arc<dmail_tcpauth::Server>),
+    /// Our own protocol, and its TLS.
+    Tcpauth(Arc<dmail_tcpauth::Server>, Option<TlsAcceptor>),
     /// One of those over HTTP.
     Http(http::Servant),
 }
@@ -115,12 +117,13 @@ impl Servant {
                 let (tables, map) = (tables(settings, transport.as_ref()), *map);
                 sessions(move || TcpTableSession::new(Arc::clone(&tables), map))
             }
-            Dialect::Tcpauth { changes } => {
+            Dialect::Tcpauth { changes, .. } => {
                 let config = tcpauth(limits, allow, *changes);
-                let server = dmail_tcpauth::Server::new(config, Arc::clone(&gateway));
+                let noted = Noted::new(Arc::clone(&gateway), line.name());
+                let server = dmail_tcpauth::Server::new(config, Arc::new(noted));
                 let told: Weak<dmail_tcpauth::Server> = Arc::downgrade(&server);
                 gateway.watch(told);
-                return Ok(Self::Tcpauth(server));
+                return Ok(Self::Tcpauth(server, tls::acceptor(line)?));
             }
             Dialect::AuthHttp(_) | Dialect::AuthPolicy(_) | Dialect::Http(_) => {
                 return http::Servant::new(line, limits, allow, &shared.live).map(Self::Http);
@@ -145,10 +148,10 @@ impl Servant {
             (Self::Sessions(server), Listener::Unix(listener, _)) => {
                 server.serve_unix(listener, shutdown).await;
             }
-            (Self::Tcpauth(server), Listener::Tcp(listener)) => {
-                server.serve_tcp(listener, None, shutdown).await;
+            (Self::Tcpauth(server, tls), Listener::Tcp(listener)) => {
+                server.serve_tcp(listener, tls, shutdown).await;
             }
-            (Self::Tcpauth(server), Listener::Unix(listener, _)) => {
+            (Self::Tcpauth(server, _), Listener::Unix(listener, _)) => {
                 server.serve_unix(listener, shutdown).await;
             }
         }
@@ -159,7 +162,7 @@ impl Servant {
 fn note_unserved(wanted: &[Mechanism], gateway: &dyn Authenticator) {
     let proofs = gateway.proofs();
     for mechanism in wanted.iter().filter(|wanted| !wanted.is_served_by(proofs)) {
-        tracing::warn!(%mechanism, "not offered: the user base cannot judge what it brings");
+        tracing::warn!(%mechanism, "not offered: the user base cannot judge now what it brings");
     }
 }
 

@@ -15,7 +15,8 @@ use std::process::{Command, ExitCode};
 
 use dmail_core::sasl::{Credentials, login_name};
 use dmail_core::{
-    AuthRequest, Authenticator, Origin, RejectionKind, Service, Unavailable, Username, Verdict,
+    AuthRequest, Authenticator, Origin, RejectionKind, Service, SessionId, Transport, Unavailable,
+    Username, Verdict,
 };
 use dmail_dialects::checkpassword::{Exit, MAX_REQUEST, Request};
 use zeroize::Zeroizing;
@@ -129,8 +130,10 @@ fn question(options: &Options, request: Request, lookup: bool) -> Ended<AuthRequ
     let origin = Origin {
         client: address("TCPREMOTEIP"),
         local: address("TCPLOCALIP"),
-        service: options.service.or(named).unwrap_or(Service::Line),
         dialect: Some(NAME),
+        transport: transport(options),
+        session: variable("AUTH_SESSION").and_then(|name| SessionId::parse(name.as_bytes())),
+        ..Origin::local(options.service.or(named).unwrap_or(Service::Line))
     };
     let user = login_name(&request.login, Username::MAX_BYTES);
     if lookup {
@@ -140,6 +143,22 @@ fn question(options: &Options, request: Request, lookup: bool) -> Ended<AuthRequ
     let credentials = Credentials { user, secret: request.secret };
     let (user, secret) = credentials.usable().map_err(|_| Exit::Refused)?;
     Ok(AuthRequest::check(user, secret, origin))
+}
+
+/// How the client's connection is protected, as the environment says: Dovecot
+/// tells it of every login, ucspi-ssl and its like tell of TLS only.
+fn transport(options: &Options) -> Transport {
+    let certificate = || variable("SSL_CLIENT_VERIFY").as_deref() == Some("SUCCESS");
+    match variable("AUTH_SECURED").as_deref() {
+        _ if !options.dovecot => match variable("SSL_PROTOCOL") {
+            Some(_) if certificate() => Transport::TlsClientCert,
+            Some(_) => Transport::Tls,
+            None => Transport::Unknown,
+        },
+        Some("TLS") => Transport::Tls,
+        Some("secured") => Transport::Secured,
+        _ => Transport::Insecure,
+    }
 }
 
 /// Our name for a service of Dovecot's, or of a script's.

@@ -141,6 +141,8 @@ mod tests {
             assert_eq!(program(name).map(|program| program.name), Some("extauth"));
         }
         assert!(program("dmail").is_none() && program("dmail-").is_none());
+        let names = PROGRAMS.iter().map(|program| program.name);
+        assert!(names.eq(dmail_core::config::PROGRAM_DIALECTS), "the log knows them all");
         for program in PROGRAMS {
             assert!(program.usage().contains("-socket"), "{}", program.name);
             assert!(dmail_backends::program(program.name).is_none(), "{}", program.name);

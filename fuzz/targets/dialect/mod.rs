@@ -3,8 +3,8 @@
 
 use bytes::BytesMut;
 use dmail_core::{
-    Account, DropPath, Found, Hit, Info, Outcome, Rejection, RejectionKind, SearchOutcome, Uid,
-    Unavailable, UnavailableKind, Username, Verdict,
+    Account, CacheStatus, DropPath, Found, Hit, Info, Outcome, Rejection, RejectionKind,
+    SearchOutcome, Uid, Unavailable, UnavailableKind, Username, Verdict,
 };
 use dmail_dialects::{Answer, Question, Session, Step, Then, Ticket};
 
@@ -152,6 +152,7 @@ fn answer(question: &Question, choice: usize) -> Answer {
                 Ok(SearchOutcome::Found(Found { hits, scanned: 1 }))
             }
         }),
+        Question::CacheStatus(_) => Answer::CacheStatus(CacheStatus::default()),
         Question::Forget(masks) => Answer::Forgotten(masks.len()),
         Question::Change(_) => Answer::Changed(match choice % 3 {
             0 => Err(Unavailable::new(UnavailableKind::Dead, "down")),

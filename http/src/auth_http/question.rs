@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use dmail_core::sasl::{self, Credentials, UnusableLogin};
-use dmail_core::{AuthRequest, Origin, Secret, Service, Username};
+use dmail_core::{AuthRequest, Origin, Secret, Service, Transport, Username};
 
 use super::escape::unescape;
 use crate::message::Headers;
@@ -108,6 +108,9 @@ struct Fields<'a> {
     local: Option<&'a [u8]>,
     proxy_client: Option<&'a [u8]>,
     proxy_local: Option<&'a [u8]>,
+    /// Whether there is TLS, and what became of the client's certificate.
+    tls: Option<&'a [u8]>,
+    certificate: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
@@ -128,6 +131,10 @@ impl<'a> Fields<'a> {
                 }
                 9 if name.eq_ignore_ascii_case("Client-IP") => (&mut fields.client, "Client-IP"),
                 10 if name.eq_ignore_ascii_case("X-Local-IP") => (&mut fields.local, "X-Local-IP"),
+                8 if name.eq_ignore_ascii_case("Auth-SSL") => (&mut fields.tls, "Auth-SSL"),
+                15 if name.eq_ignore_ascii_case("Auth-SSL-Verify") => {
+                    (&mut fields.certificate, "Auth-SSL-Verify")
+                }
                 19 if name.eq_ignore_ascii_case("Proxy-Protocol-Addr") => {
                     (&mut fields.proxy_client, "Proxy-Protocol-Addr")
                 }
@@ -157,8 +164,18 @@ impl<'a> Fields<'a> {
             }
             (None, _) => None,
         };
-        let (service, dialect) = (protocol.service(), Some(super::AuthHttp::NAME));
-        Ok(Origin { client, local, service, dialect })
+        let dialect = Some(super::AuthHttp::NAME);
+        let transport = self.transport();
+        Ok(Origin { client, local, dialect, transport, ..Origin::local(protocol.service()) })
+    }
+
+    /// nginx says of each connection whether it decrypts it.
+    fn transport(&self) -> Transport {
+        match (self.tls, self.certificate) {
+            (Some(b"on"), Some(b"SUCCESS")) => Transport::TlsClientCert,
+            (Some(b"on"), _) => Transport::Tls,
+            _ => Transport::Insecure,
+        }
     }
 
     fn attempt(&self) -> Result<u32, Malformed> {
@@ -271,6 +288,24 @@ mod tests {
                 panic!("a login")
             };
             assert_eq!(request.origin.local, local.parse().ok(), "{lines}");
+        }
+    }
+
+    #[test]
+    fn whether_there_is_tls_is_told_of_every_client() {
+        let rows = [
+            ("", Transport::Insecure),
+            ("Auth-SSL: on\nAuth-SSL-Verify: NONE\n", Transport::Tls),
+            ("Auth-SSL: on\nAuth-SSL-Verify: FAILED:expired\n", Transport::Tls),
+            ("Auth-SSL: on\nAuth-SSL-Verify: SUCCESS\n", Transport::TlsClientCert),
+            ("Auth-SSL-Verify: SUCCESS\n", Transport::Insecure),
+        ];
+        for (lines, transport) in rows {
+            let login = login(&format!("{POP}{lines}Auth-User: bob\nAuth-Pass: x\n"));
+            let Ok(Login { entry: Entry::Password(request), .. }) = login else {
+                panic!("a login")
+            };
+            assert_eq!(request.origin.transport, transport, "{lines}");
         }
     }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use dmail_core::{
-    Account, DropPath, Origin, Rejection, RejectionKind, Secret, Service, Uid, UnavailableKind,
+    Account, DropPath, Origin, Rejection, RejectionKind, Secret, Service, SessionId, Transport,
+    Uid, UnavailableKind,
 };
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub(super) struct CheckBody {
     client: Option<IpAddr>,
     local: Option<IpAddr>,
     service: Option<ServiceName>,
+    transport: Option<TransportName>,
+    session: Option<String>,
 }
 
 /// The body of a lookup.
@@ -41,34 +44,42 @@ pub(super) struct LookupBody {
     client: Option<IpAddr>,
     local: Option<IpAddr>,
     service: Option<ServiceName>,
+    transport: Option<TransportName>,
+    session: Option<String>,
 }
 
 impl CheckBody {
     /// Where the login comes from; `usual` is its service if none is named.
     pub(super) fn origin(&self, usual: Service) -> Origin {
-        origin(self.client, self.local, self.service, usual)
+        let service = self.service.map_or(usual, ServiceName::service);
+        let session = self.session.as_deref();
+        origin([self.client, self.local], service, self.transport, session)
     }
 }
 
 impl LookupBody {
     /// Who asks; `usual` is the service if none is named.
     pub(super) fn origin(&self, usual: Service) -> Origin {
-        origin(self.client, self.local, self.service, usual)
+        let service = self.service.map_or(usual, ServiceName::service);
+        let session = self.session.as_deref();
+        origin([self.client, self.local], service, self.transport, session)
     }
 }
 
 fn origin(
-    client: Option<IpAddr>,
-    local: Option<IpAddr>,
-    service: Option<ServiceName>,
-    usual: Service,
+    addresses: [Option<IpAddr>; 2],
+    service: Service,
+    transport: Option<TransportName>,
+    session: Option<&str>,
 ) -> Origin {
-    let canonical = |address: IpAddr| address.to_canonical();
+    let [client, local] = addresses.map(|address| address.map(|address| address.to_canonical()));
     Origin {
-        client: client.map(canonical),
-        local: local.map(canonical),
-        service: service.map_or(usual, ServiceName::service),
+        client,
+        local,
         dialect: Some(super::Api::NAME),
+        transport: transport.map_or(Transport::Unknown, TransportName::transport),
+        session: session.and_then(|name| SessionId::parse(name.as_bytes())),
+        ..Origin::local(service)
     }
 }
 
@@ -115,6 +126,27 @@ impl ServiceName {
             Self::Pop3 => Service::Pop3,
             Self::Smtp => Service::Smtp,
             Self::Web => Service::Web,
+        }
+    }
+}
+
+/// How a program may say that the user's connection is protected.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum TransportName {
+    Insecure,
+    Secured,
+    Tls,
+    TlsClientCert,
+}
+
+impl TransportName {
+    fn transport(self) -> Transport {
+        match self {
+            Self::Insecure => Transport::Insecure,
+            Self::Secured => Transport::Secured,
+            Self::Tls => Transport::Tls,
+            Self::TlsClientCert => Transport::TlsClientCert,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The description of the API: OpenAPI 3.1, made of the routes and the words
 //! that the code itself uses.
 
-use dmail_core::{UnavailableKind, Username};
+use dmail_core::{SessionId, Transport, UnavailableKind, Username};
 use serde_json::{Map, Value, json};
 
 use super::Route;
@@ -179,6 +179,21 @@ fn with_origin(mut properties: Value) -> Value {
     properties["service"] = json!({
         "enum": services,
         "description": "What the user logs in to.",
+    });
+    let mut transports: Vec<_> = Transport::ALL.iter().map(|known| json!(known.name())).collect();
+    transports.rotate_left(1);
+    properties["transport"] = json!({
+        "enum": transports,
+        "description": "How the user's connection is protected. insecure: not at all; secured: by \
+            TLS, or because it does not leave the machine. access_plaintext may refuse passwords \
+            that come insecure.",
+    });
+    properties["session"] = json!({
+        "type": ["string", "null"],
+        "description": format!(
+            "What the program's own log calls the session, for this log: at most {} letters, \
+            digits and + - . / : = @ _; another one is not kept.", SessionId::MAX_BYTES
+        ),
     });
     properties
 }

@@ -2,6 +2,7 @@
 
 mod described;
 
+use dmail_core::{Origin, Transport};
 use serde_json::{Value, json};
 
 use super::*;
@@ -60,6 +61,34 @@ async fn a_verdict_is_a_200_and_no_decision_is_a_503() {
     }
 }
 
+#[test]
+fn a_question_says_where_it_comes_from() {
+    let origin = |more: &str| {
+        let body: message::LookupBody =
+            serde_json::from_str(&format!(r#"{{"user":"bob"{more}}}"#)).expect(more);
+        body.origin(Through::Web)
+    };
+    let plain = Origin { dialect: Some("http"), ..Origin::local(Through::Web) };
+    let session = dmail_core::SessionId::parse(b"7f-1");
+    let rows = [
+        ("", plain),
+        (r#","client":null,"service":null,"transport":null,"session":null"#, plain),
+        (r#","client":"::ffff:192.0.2.7""#, Origin { client: "192.0.2.7".parse().ok(), ..plain }),
+        (r#","transport":"insecure""#, Origin { transport: Transport::Insecure, ..plain }),
+        (r#","transport":"secured""#, Origin { transport: Transport::Secured, ..plain }),
+        (r#","transport":"tls""#, Origin { transport: Transport::Tls, ..plain }),
+        (
+            r#","transport":"tls-client-cert""#,
+            Origin { transport: Transport::TlsClientCert, ..plain },
+        ),
+        (r#","session":"7f-1""#, Origin { session, ..plain }),
+        (r#","session":"7f 1""#, plain),
+    ];
+    for (more, expected) in rows {
+        assert_eq!(origin(more), expected, "{more}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_question_is_told_what_it_lacks() {
     let api = api(None);
@@ -77,6 +106,7 @@ async fn what_is_no_question_is_told_what_it_lacks() {
         (&format!("POST /v1/check {POST}"), r#"{"user":"a","user":"b"}"#, 400, "duplicate"),
         (&format!("POST /v1/lookup {POST}"), r#"{"user":"a","client":"x"}"#, 400, "IP address"),
         (&format!("POST /v1/lookup {POST}"), r#"{"user":"a","service":"admin"}"#, 400, "variant"),
+        (&format!("POST /v1/lookup {POST}"), r#"{"user":"a","transport":"x"}"#, 400, "variant"),
         (&format!("POST /v1/check {POST}"), r#"["bob","right"]"#, 400, "JSON object"),
         (&format!("POST /v1/check {POST}"), "{", 400, "EOF"),
         (&format!("POST /v1/lookup {POST}"), r#"{"user":"a"} x"#, 400, "trailing"),

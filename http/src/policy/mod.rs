@@ -16,7 +16,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dmail_core::{Advice, Guess, Guesses, Origin, Service as Through, Username};
+use dmail_core::{
+    Advice, Guess, Guesses, Origin, Service as Through, SessionId, Transport, Username,
+};
 use serde::Deserialize;
 
 use crate::json;
@@ -62,6 +64,11 @@ struct Body {
     local: String,
     #[serde(default)]
     protocol: String,
+    /// Whether the client has TLS. An administrator may have put anything there.
+    #[serde(default)]
+    tls: serde_json::Value,
+    #[serde(default)]
+    session_id: String,
     #[serde(default)]
     success: bool,
     #[serde(default)]
@@ -78,8 +85,14 @@ impl Body {
         let origin = Origin {
             client: address(&self.remote),
             local: address(&self.local),
-            service: service(&self.protocol),
             dialect: Some(AuthPolicy::NAME),
+            // Without TLS it may be safe all the same: on the same machine.
+            transport: match self.tls {
+                serde_json::Value::Bool(true) => Transport::Tls,
+                _ => Transport::Unknown,
+            },
+            session: SessionId::parse(self.session_id.as_bytes()),
+            ..Origin::local(service(&self.protocol))
         };
         Some(Guess { user, origin, tag: self.pwhash.as_bytes().into() })
     }
@@ -139,8 +152,10 @@ impl AuthPolicy {
         if advice == Advice::Refuse {
             let (user, service, dialect) = (&guess.user, guess.origin.service, Self::NAME);
             let client = guess.origin.client.map(tracing::field::display);
+            let transport = guess.origin.transport.name();
+            let session = guess.origin.session.map(tracing::field::display);
             let reason = "throttled";
-            tracing::info!(%service, dialect, ?user, client, reason, "login refused");
+            tracing::info!(%service, dialect, ?user, client, transport, session, reason, "login refused");
         }
         reply(status)
     }

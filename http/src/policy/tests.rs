@@ -54,6 +54,28 @@ async fn dovecot_is_told_to_go_on_to_wait_or_to_refuse() {
     }
 }
 
+#[test]
+fn a_request_says_where_the_login_comes_from() {
+    let rows = [
+        ("", Transport::Unknown, None),
+        (
+            r#","tls":true,"session_id":"c3czgQcVdMKsEQAB""#,
+            Transport::Tls,
+            Some("c3czgQcVdMKsEQAB"),
+        ),
+        (r#","tls":false,"session_id":"""#, Transport::Unknown, None),
+        (r#","tls":"TLSv1.3","session_id":"a b""#, Transport::Unknown, None),
+    ];
+    for (more, transport, session) in rows {
+        let body = format!(r#"{{"login":"bob","remote":"192.0.2.7","protocol":"imap"{more}}}"#);
+        let body: Body = json::object(body.as_bytes()).expect("policy JSON");
+        let origin = body.guess().expect("a name").origin;
+        assert_eq!(origin.transport, transport, "{more}");
+        assert_eq!(origin.session.map(|name| name.to_string()).as_deref(), session, "{more}");
+        assert_eq!((origin.service, origin.dialect), (Through::Imap, Some("auth-policy")));
+    }
+}
+
 #[tokio::test]
 async fn only_what_says_something_of_the_password_is_counted() {
     let (book, service) = service(None);

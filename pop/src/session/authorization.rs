@@ -63,6 +63,7 @@ impl<M: Messages> Session<M> {
         tracing::info!(
             service = "pop3",
             client = self.origin.client.map(tracing::field::display),
+            transport = self.origin.transport.name(),
             reason = "bad-input",
             text = %error,
             "login refused"
@@ -109,6 +110,7 @@ impl<M: Messages> Session<M> {
                     service = "pop3",
                     user = ?name,
                     client = self.origin.client.map(tracing::field::display),
+                    transport = self.origin.transport.name(),
                     messages = count,
                     octets,
                     "login"
@@ -143,6 +145,7 @@ impl<M: Messages> Session<M> {
             service = "pop3",
             ?user,
             client = self.origin.client.map(tracing::field::display),
+            transport = self.origin.transport.name(),
             reason,
             ?text,
             "login refused"

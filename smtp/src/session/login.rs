@@ -47,6 +47,7 @@ impl Session {
         tracing::info!(
             service = "smtp",
             client = %self.client,
+            transport = self.origin.transport.name(),
             reason = "bad-input",
             text = ?error.to_string(),
             "login refused"
@@ -64,8 +65,13 @@ impl Session {
     ) -> Step {
         match answer {
             Ok(Verdict::Accepted(account)) => {
-                let client = self.client;
-                tracing::info!(service = "smtp", user = ?account.name, %client, "login");
+                tracing::info!(
+                    service = "smtp",
+                    user = ?account.name,
+                    client = %self.client,
+                    transport = self.origin.transport.name(),
+                    "login"
+                );
                 self.user = Some(user);
                 Reply::new(Code::LoggedIn, Status::SECURITY, "Authentication successful")
                     .write(out);
@@ -87,6 +93,7 @@ impl Session {
             service = "smtp",
             ?user,
             client = %self.client,
+            transport = self.origin.transport.name(),
             reason,
             ?text,
             "login refused"

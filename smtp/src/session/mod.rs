@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmail_core::framing::{Frame, LineFault};
-use dmail_core::{AuthRequest, Origin, Service, Unavailable, Username, Verdict};
+use dmail_core::{AuthRequest, Origin, Service, Transport, Unavailable, Username, Verdict};
 
 use crate::address::Address;
 use crate::command::{self, Command, Hello};
@@ -133,8 +133,12 @@ impl Session {
     /// A session of the client at `client`, which connected to `local`.
     #[must_use]
     pub fn new(config: Arc<Config>, client: IpAddr, local: IpAddr) -> Self {
-        let origin =
-            Origin { client: Some(client), local: Some(local), ..Origin::local(Service::Smtp) };
+        let origin = Origin {
+            client: Some(client),
+            local: Some(local),
+            transport: Transport::Insecure,
+            ..Origin::local(Service::Smtp)
+        };
         Self {
             config,
             client,

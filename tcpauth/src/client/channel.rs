@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use dmail_core::Hit;
+use dmail_core::{Evidence, Hit, Proofs, Purpose};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval};
 
@@ -34,6 +34,7 @@ pub(super) struct Channel {
 
 struct Shared {
     outstanding: usize,
+    proofs: Proofs,
     state: Mutex<State>,
 }
 
@@ -88,9 +89,24 @@ pub(super) enum Ended {
 }
 
 impl Channel {
-    /// A channel that takes so many questions at a time.
-    pub(super) fn new(outstanding: usize) -> Self {
-        Self { shared: Arc::new(Shared { outstanding, state: Mutex::default() }) }
+    /// A channel that takes so many questions at a time, to a daemon that can
+    /// judge these proofs.
+    pub(super) fn new(outstanding: usize, proofs: Proofs) -> Self {
+        Self { shared: Arc::new(Shared { outstanding, proofs, state: Mutex::default() }) }
+    }
+
+    /// Whether the daemon has a word for this question.
+    pub(super) fn understands(&self, question: &Question) -> bool {
+        let Question::Authenticate(request) = question else { return true };
+        match &request.purpose {
+            Purpose::Check(_) | Purpose::Lookup => true,
+            Purpose::Salt(_) => self.shared.proofs.scram,
+            Purpose::Prove(proof) => match proof.evidence {
+                Evidence::CramMd5 { .. } => self.shared.proofs.cram_md5,
+                Evidence::Scram { .. } => self.shared.proofs.scram,
+                Evidence::Token(_) => false,
+            },
+        }
     }
 
     /// Asks, and waits for the answer; for a search with its hits.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use dmail_core::Proofs;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -20,7 +21,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// A connection whose version is agreed on.
 pub(super) enum Dialed {
     First(Lines),
-    Second(Lines),
+    Second(Lines, Proofs),
 }
 
 /// Why there is no connection.
@@ -46,7 +47,7 @@ pub(super) async fn dial(server: &Endpoint, config: &ClientConfig) -> Result<Dia
         return Ok(Dialed::First(connect(server, config).await?));
     }
     match greet(connect(server, config).await?, server, config).await {
-        Ok(lines) => Ok(Dialed::Second(lines)),
+        Ok((lines, proofs)) => Ok(Dialed::Second(lines, proofs)),
         Err(DialError::Greeting(GreetingError::FirstVersion)) => {
             // Who speaks the first version cannot prove anything.
             if config.versions == Versions::Second || config.secret.is_some() {
@@ -84,7 +85,7 @@ async fn greet(
     mut lines: Lines,
     server: &Endpoint,
     config: &ClientConfig,
-) -> Result<Lines, DialError> {
+) -> Result<(Lines, Proofs), DialError> {
     let (heartbeat, peer) = (config.heartbeat, config.peer);
     let greeting = Greeting { version: VERSION, heartbeat, nonce: rand::random(), peer };
     let answer = lines::exchange(&mut lines, greeting.line().as_bytes()).await?;
@@ -93,16 +94,17 @@ async fn greet(
     if welcome.by_address && !config.by_address && !config.peer {
         return Err(DialError::ByAddress);
     }
-    match (&config.secret, welcome.prove) {
-        (None, false) => Ok(lines),
-        (None, true) => Err(DialError::NoSecret),
+    let lines = match (&config.secret, welcome.prove) {
+        (None, false) => lines,
+        (None, true) => return Err(DialError::NoSecret),
         (Some(secret), true) => {
-            prove(lines, &Prover::new(secret, greeting.nonce, welcome.nonce)).await
+            prove(lines, &Prover::new(secret, greeting.nonce, welcome.nonce)).await?
         }
         // Over a unix socket the permissions of the file are the proof.
-        (Some(_), false) if matches!(server, Endpoint::Unix(_)) => Ok(lines),
-        (Some(_), false) => Err(DialError::NoProof),
-    }
+        (Some(_), false) if matches!(server, Endpoint::Unix(_)) => lines,
+        (Some(_), false) => return Err(DialError::NoProof),
+    };
+    Ok((lines, welcome.proofs))
 }
 
 /// Both sides prove that they know the secret: no password goes to somebody

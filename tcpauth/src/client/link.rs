@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use dmail_authent::line::Request;
-use dmail_core::Watcher;
+use dmail_core::{Proofs, Watcher};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -71,6 +71,8 @@ pub(super) struct Link {
     config: Arc<ClientConfig>,
     watchers: Arc<Watchers>,
     state: watch::Sender<State>,
+    /// What the daemon said at last, also while it is not there.
+    proofs: Mutex<Proofs>,
 }
 
 impl Link {
@@ -79,7 +81,17 @@ impl Link {
         config: Arc<ClientConfig>,
         watchers: Arc<Watchers>,
     ) -> Arc<Self> {
-        Arc::new(Self { server, config, watchers, state: watch::Sender::new(State::Trying) })
+        let (state, proofs) = (watch::Sender::new(State::Trying), Mutex::default());
+        Arc::new(Self { server, config, watchers, state, proofs })
+    }
+
+    /// Which proofs the daemon can judge, as far as it has said so.
+    pub(super) fn proofs(&self) -> Proofs {
+        *self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_proofs(&self, proofs: Proofs) {
+        *self.proofs.lock().unwrap_or_else(PoisonError::into_inner) = proofs;
     }
 
     /// What can be asked now.
@@ -128,7 +140,7 @@ impl Link {
                     logged.clear();
                     match dialed {
                         Dialed::First(lines) => self.first(lines).await,
-                        Dialed::Second(lines) => self.second(lines).await,
+                        Dialed::Second(lines, proofs) => self.second(lines, proofs).await,
                     }
                 }
                 Ok(Err(error)) => error.to_string(),
@@ -152,8 +164,9 @@ impl Link {
         }
     }
 
-    async fn second(&self, lines: Lines) -> String {
-        let channel = Channel::new(self.config.outstanding);
+    async fn second(&self, lines: Lines, proofs: Proofs) -> String {
+        self.set_proofs(proofs);
+        let channel = Channel::new(self.config.outstanding, proofs);
         self.state.send_replace(State::Second(channel.clone()));
         // Whatever was changed until now was not told to us.
         self.watchers.tell(|watcher| watcher.lost_track());
@@ -167,6 +180,7 @@ impl Link {
 
     /// Asks the daemon for its version now and then, until it does not answer.
     async fn first(&self, lines: Lines) -> String {
+        self.set_proofs(Proofs::default());
         let plain = Arc::new(Plain::new(self.server.clone(), Arc::clone(&self.config), lines));
         self.state.send_replace(State::First(Arc::clone(&plain)));
         self.watchers.tell(|watcher| watcher.lost_track());
@@ -185,7 +199,7 @@ impl Dialed {
     fn version(&self) -> u32 {
         match self {
             Self::First(_) => 1,
-            Self::Second(_) => 2,
+            Self::Second(..) => 2,
         }
     }
 }

@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dmail_core::{
-    AuthRequest, Authenticator, Change, Outcome, Search, SearchOutcome, Unavailable,
-    UnavailableKind, Verdict, Watcher,
+    AuthRequest, Authenticator, Change, Outcome, Proofs, Rejection, Search, SearchOutcome,
+    Unavailable, UnavailableKind, Verdict, Watcher,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -56,6 +56,8 @@ enum Attempt {
     Lost(String),
     /// The daemon says that nobody could decide.
     Dead(Unavailable),
+    /// The daemon is there, but this cannot be asked of it.
+    NoWord,
 }
 
 impl Client {
@@ -73,6 +75,21 @@ impl Client {
         tasks.spawn(recheck(links.clone(), Arc::clone(&watchers), config.recheck_after));
         let (tasks, closed) = (Mutex::new(tasks), AtomicBool::new(false));
         Self { config, links, watchers, tasks, closed }
+    }
+
+    /// Waits until a daemon is there, or each was tried once: what they can
+    /// judge is known then.
+    pub async fn ready(&self) {
+        let mut tries: JoinSet<State> = JoinSet::new();
+        for link in &self.links {
+            let link = Arc::clone(link);
+            tries.spawn(async move { link.tried().await });
+        }
+        while let Some(tried) = tries.join_next().await {
+            if tried.is_ok_and(|state| state.is_up()) {
+                break;
+            }
+        }
     }
 
     /// Asks the daemons, one after the other, within the deadline.
@@ -97,7 +114,7 @@ impl Client {
     /// Asks each daemon once.
     async fn round(&self, question: &Question, deadline: Instant) -> Result<Reply, Tried> {
         let mut reasons = Vec::new();
-        let mut dead = None;
+        let (mut dead, mut has_no_word) = (None, false);
         for (index, link) in self.links.iter().enumerate() {
             let left = u32::try_from(self.links.len() - index).unwrap_or(u32::MAX);
             let changes = matches!(question, Question::Change(_));
@@ -118,7 +135,14 @@ impl Client {
                 Attempt::Lost(why) | Attempt::NotAsked(why) => {
                     reasons.push(format!("{}: {why}", link.server));
                 }
+                Attempt::NoWord => {
+                    has_no_word = true;
+                    note(question, || format!("{} knows passwords only", link.server));
+                }
             }
+        }
+        if has_no_word && dead.is_none() && reasons.is_empty() {
+            return Ok(Reply::Verdict(Verdict::Rejected(Rejection::unsupported())));
         }
         note(question, || format!("no daemon answered: {}", reasons.join("; ")));
         match dead {
@@ -233,6 +257,11 @@ impl Authenticator for Client {
     /// this has to be known: so the settings say it.
     fn sees_address(&self) -> bool {
         self.config.by_address
+    }
+
+    /// What one of the daemons can judge: the others are passed over.
+    fn proofs(&self) -> Proofs {
+        self.links.iter().fold(Proofs::default(), |all, link| all.or(link.proofs()))
     }
 
     async fn close(&self) {

@@ -15,12 +15,15 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::{Config, Server};
 
+mod proofs;
+
 /// Knows everybody, by one password; `slow` waits for the gate.
 struct Base {
     password: Mutex<Vec<u8>>,
     gate: Semaphore,
     asked: AtomicUsize,
     by_address: AtomicBool,
+    judges: Proofs,
 }
 
 #[async_trait]
@@ -43,6 +46,9 @@ impl Authenticator for Base {
             {
                 Verdict::Rejected(Rejection::not_verified(&request.user))
             }
+            purpose if !proofs::judge(purpose) => {
+                Verdict::Rejected(Rejection::not_verified(&request.user))
+            }
             _ => Verdict::accepted(Account::named(request.user.clone())),
         })
     }
@@ -58,6 +64,10 @@ impl Authenticator for Base {
         let hit = |name: &str| dmail_core::Hit { user: user(name), info: Info::default() };
         let hits = ["ann", "bob"].map(hit).into_iter().take(search.max.unwrap_or(9)).collect();
         Ok(SearchOutcome::Found(dmail_core::Found { hits, scanned: 7 }))
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.judges
     }
 
     fn sees_address(&self) -> bool {
@@ -82,6 +92,11 @@ struct Daemon {
 
 impl Daemon {
     fn start(address: &str, secret: Option<&[u8]>) -> Self {
+        Self::judging(address, secret, Proofs::default())
+    }
+
+    /// The same, with a user base that can judge these proofs.
+    fn judging(address: &str, secret: Option<&[u8]>, judges: Proofs) -> Self {
         let listener = dmail_net::bind(address.parse().expect("an address")).expect("a port");
         let address = listener.local_addr().expect("bound");
         let base = Arc::new(Base {
@@ -89,6 +104,7 @@ impl Daemon {
             gate: Semaphore::new(0),
             asked: AtomicUsize::new(0),
             by_address: AtomicBool::new(false),
+            judges,
         });
         let config = Config {
             allow: Arc::new(|_| true),

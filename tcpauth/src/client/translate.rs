@@ -9,7 +9,7 @@ use dmail_core::{
 use super::Attempt;
 use super::channel::{AskError, Channel};
 use super::plain::{Plain, PlainError};
-use crate::wire::{Answer, NotCarried, Question};
+use crate::wire::{Answer, Question};
 
 /// The answer to a question.
 pub(super) enum Reply {
@@ -20,6 +20,9 @@ pub(super) enum Reply {
 
 /// Asks a daemon of the second version.
 pub(super) async fn second(channel: &Channel, question: &Question) -> Attempt {
+    if !channel.understands(question) {
+        return Attempt::NoWord;
+    }
     match channel.ask(question).await {
         Ok((hits, answer)) => of_answer(question, hits, answer),
         Err(AskError::NotCarried(error)) => Attempt::Answered(refused(question, error.to_string())),
@@ -36,7 +39,27 @@ fn of_answer(question: &Question, hits: Vec<Hit>, answer: Answer) -> Attempt {
     Attempt::Answered(match (question, answer) {
         (_, Answer::Dead(error)) => return Attempt::Dead(error),
         (Question::Authenticate(request), Answer::Accepted(account)) => {
-            return accepted(request, account);
+            return match request.purpose {
+                Purpose::Salt(_) => fault("a yes without a salt"),
+                _ => accepted(request, account),
+            };
+        }
+        (Question::Authenticate(request), Answer::Proved(account, signature)) => {
+            let Purpose::Prove(proof) = &request.purpose else {
+                return fault("a signature of no proof");
+            };
+            let attempt = accepted(request, account);
+            if matches!(attempt, Attempt::Answered(_)) {
+                proof.sign(signature);
+            }
+            return attempt;
+        }
+        (Question::Authenticate(request), Answer::Salt(salt)) => {
+            let Purpose::Salt(question) = &request.purpose else {
+                return fault("a salt that nobody asked for");
+            };
+            question.tell(salt);
+            Reply::Verdict(Verdict::accepted(Account::named(request.user.clone())))
         }
         (Question::Authenticate(_), Answer::Rejected(no)) => Reply::Verdict(Verdict::Rejected(no)),
         (Question::Change(_), Answer::Done(text)) => Reply::Outcome(Outcome::Done(text)),
@@ -52,7 +75,7 @@ fn of_answer(question: &Question, hits: Vec<Hit>, answer: Answer) -> Attempt {
 /// Asks a daemon of the first version.
 pub(super) async fn plain(plain: &Plain, question: &Question) -> Attempt {
     let Some(request) = request(question, plain.tells_address()) else {
-        return Attempt::Answered(refused(question, NotCarried::Proof.to_string()));
+        return Attempt::NoWord;
     };
     match plain.ask(&request).await {
         Ok((data, reply)) => of_reply(question, &data, reply),

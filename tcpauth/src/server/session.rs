@@ -10,6 +10,10 @@
 //! version the next line waits for the answer to the one before; in the second
 //! one, answers carry ids and overtake each other.
 
+mod first;
+mod line;
+mod second;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -17,10 +21,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use dmail_authent::helper;
-use dmail_authent::line::{Reply, Request};
-use dmail_core::framing::LineFault;
-use dmail_core::{Action, Authenticator, Purpose, Rejection, RejectionKind, Username};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
@@ -28,9 +28,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::hub::{Listening, Notice, Seat};
 use super::{Client, HANDSHAKE, Server};
 use crate::flow::Flow;
-use crate::wire::{
-    self, ClientLine, Fault, Greeting, Malformed, Prover, Push, Question, Side, Welcome,
-};
+use crate::wire::{self, Push};
+use line::{Next, Phase, read};
 
 /// How long a client may take to read what it is sent.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
@@ -40,23 +39,6 @@ const TICK: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Output beyond which no more questions are read.
 const MUCH_OUTPUT: usize = 256 * 1024;
-
-/// An answer in bytes, under way.
-type Answer = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
-
-/// What a client may say now.
-enum Phase {
-    /// Anything: it has not spoken yet.
-    New,
-    /// Its proof.
-    Proving(Prover, Greeting),
-    /// Requests of the first version.
-    First,
-    /// Questions of the second; the highest id so far.
-    Second(u64),
-    /// Nothing any more: it is closed when it has read what is sent.
-    Over,
-}
 
 /// Why a session ended, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -277,241 +259,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let pause = if self.stopping { LAST_WORDS / 4 } else { TICK.min(self.patience / 3) };
         self.clock.as_mut().reset(Instant::now() + pause);
     }
-}
-
-/// What a line leads to.
-enum Next {
-    Ask(Answer),
-    /// The second version has begun.
-    Begin(Greeting),
-    /// All that there is to say has been written.
-    Said,
-}
-
-/// Reads one line as the phase demands; what can be said at once goes to `out`.
-fn read(
-    server: &Arc<Server>,
-    client: &Client,
-    phase: &mut Phase,
-    line: Result<&[u8], LineFault>,
-    out: &mut Vec<u8>,
-) -> Next {
-    match (&*phase, line) {
-        (Phase::New, Ok(line)) if Greeting::is_one(line) => greet(server, client, phase, line, out),
-        (Phase::New | Phase::First, line) => first_version(server, client, phase, line, out),
-        (Phase::Proving(prover, greeting), Ok(line)) => {
-            let proof = line.strip_prefix(b"prove ").unwrap_or_default();
-            if prover.accepts(Side::Client, proof) {
-                say(out, &format!("+OK {}\n", prover.proof(Side::Server)));
-                Next::Begin(greeting.clone())
-            } else {
-                tracing::warn!(client = %client, "wrong shared secret");
-                *phase = Phase::Over;
-                say(out, "-DEAD wrong shared secret\n")
-            }
-        }
-        (Phase::Second(last), Ok(line)) => match second_version(server, client, *last, line, out) {
-            Ok((last, next)) => {
-                *phase = Phase::Second(last);
-                next
-            }
-            Err(fault) => say_fault(client, phase, fault.0, out),
-        },
-        (Phase::Second(_), Err(_)) => {
-            say_fault(client, phase, "a line too long, or with control characters", out)
-        }
-        (Phase::Proving(..), Err(_)) | (Phase::Over, _) => {
-            *phase = Phase::Over;
-            Next::Said
-        }
-    }
-}
-
-fn say(out: &mut Vec<u8>, line: &str) -> Next {
-    out.extend_from_slice(line.as_bytes());
-    Next::Said
-}
-
-/// After this, nothing that the client says can be trusted.
-fn say_fault(client: &Client, phase: &mut Phase, why: &'static str, out: &mut Vec<u8>) -> Next {
-    tracing::warn!(client = %client, why, "the client breaks the protocol");
-    *phase = Phase::Over;
-    Push::Fault(why.into()).write(out);
-    Next::Said
-}
-
-fn greet(
-    server: &Server,
-    client: &Client,
-    phase: &mut Phase,
-    line: &[u8],
-    out: &mut Vec<u8>,
-) -> Next {
-    let greeting = match Greeting::parse(line) {
-        Ok(greeting) => greeting,
-        Err(fault) => {
-            *phase = Phase::Over;
-            return say(out, &format!("-DEAD {fault}\n"));
-        }
-    };
-    let secret = server.config.secret.as_ref().filter(|_| !client.is_local());
-    let (prove, by_address) = (secret.is_some(), server.gateway.sees_address());
-    let welcome = Welcome { nonce: rand::random(), prove, by_address };
-    say(out, &welcome.line());
-    match secret {
-        Some(secret) => {
-            let prover = Prover::new(secret, greeting.nonce, welcome.nonce);
-            *phase = Phase::Proving(prover, greeting);
-            Next::Said
-        }
-        None => Next::Begin(greeting),
-    }
-}
-
-/// A request of the line protocol. A client that may not ask so is told that
-/// nobody answers, never that a password is wrong.
-fn first_version(
-    server: &Arc<Server>,
-    client: &Client,
-    phase: &mut Phase,
-    line: Result<&[u8], LineFault>,
-    out: &mut Vec<u8>,
-) -> Next {
-    if !server.answers_first_version(client) {
-        *phase = Phase::Over;
-        return say(out, "-DEAD this daemon takes clients of its second version only\n");
-    }
-    *phase = Phase::First;
-    let line = match line {
-        Ok(line) => line,
-        Err(fault) => return say(out, &format!("-ERR {fault}\n")),
-    };
-    let request = match Request::parse(line, server.manners.quoting) {
-        Ok(request) => request,
-        Err(error) => {
-            Reply::err(error.to_string()).write(out);
-            return Next::Said;
-        }
-    };
-    if helper::answer_at_once(&request, &*server.gateway, out) {
-        return Next::Said;
-    }
-    if request == Request::Exit {
-        *phase = Phase::Over;
-    }
-    let mut manners = Arc::clone(&server.manners);
-    let changes = matches!(request, Request::Set { .. } | Request::Del { .. });
-    let gateway: Arc<dyn Authenticator> = if changes && server.may_change(client) {
-        manners = Arc::clone(&server.changing_manners);
-        Arc::clone(&server.relay) as _
-    } else {
-        Arc::clone(&server.gateway)
-    };
-    Next::Ask(Box::pin(async move {
-        let mut reply = Vec::with_capacity(64);
-        helper::answer(request, &*gateway, &manners, &mut reply).await;
-        reply
-    }))
-}
-
-/// A line of the second version, and the highest id after it.
-fn second_version(
-    server: &Arc<Server>,
-    client: &Client,
-    last: u64,
-    line: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(u64, Next), Fault> {
-    let (id, next) = match ClientLine::parse(line) {
-        Ok(ClientLine::Ping) => {
-            Push::Pong.write(out);
-            return Ok((last, Next::Said));
-        }
-        Ok(ClientLine::Ask(id, question)) => {
-            if id <= last {
-                return Err(Fault("an id that does not rise"));
-            }
-            (id, ask(server, client, id, question, out))
-        }
-        Err(Malformed::User { id, why }) => {
-            let text = format!("bad user name: {why}");
-            (id, refuse(out, id, &Rejection::new(RejectionKind::BadInput, text)))
-        }
-        Err(Malformed::Fault(fault)) => return Err(fault),
-    };
-    if id > last { Ok((id, next)) } else { Err(Fault("an id that does not rise")) }
-}
-
-fn ask(
-    server: &Arc<Server>,
-    client: &Client,
-    id: u64,
-    question: Question,
-    out: &mut Vec<u8>,
-) -> Next {
-    if let Some(rejection) = unasked(server, client, &question) {
-        return refuse(out, id, &rejection);
-    }
-    match question {
-        Question::Authenticate(request) => {
-            if let Some(account) = server.gateway.recall(&request) {
-                wire::write_acceptance(out, id, &account);
-                return Next::Said;
-            }
-            let gateway = Arc::clone(&server.gateway);
-            Next::Ask(Box::pin(async move {
-                let mut answer = Vec::new();
-                let verdict = gateway.authenticate(&request).await;
-                wire::write_verdict(&mut answer, id, &verdict);
-                answer
-            }))
-        }
-        Question::Change(change) => {
-            let relay = Arc::clone(&server.relay);
-            tracing::info!(client = %client, user = %change.user, "a change is asked for");
-            Next::Ask(Box::pin(async move {
-                let mut answer = Vec::new();
-                let outcome = relay.change(&change).await;
-                wire::write_outcome(&mut answer, id, &outcome);
-                answer
-            }))
-        }
-        Question::Search(search) => {
-            let gateway = Arc::clone(&server.gateway);
-            Next::Ask(Box::pin(async move {
-                let mut answer = Vec::new();
-                let outcome = gateway.search(&search).await;
-                wire::write_search(&mut answer, id, &outcome);
-                answer
-            }))
-        }
-    }
-}
-
-/// The "no" to a question that is not passed on: an empty password is nobody's
-/// (RFC 4513 section 5.1.2), and not everybody may change the user base.
-fn unasked(server: &Server, client: &Client, question: &Question) -> Option<Rejection> {
-    let empty = |user: &Username| Some(Rejection::not_verified(user));
-    match question {
-        Question::Authenticate(request) => match &request.purpose {
-            Purpose::Check(secret) if secret.is_empty() => empty(&request.user),
-            _ => None,
-        },
-        Question::Change(_) if !server.may_change(client) => {
-            let why = "changes are not allowed here";
-            Some(Rejection::new(RejectionKind::NotAllowed, why))
-        }
-        Question::Change(change) => match &change.action {
-            Action::Set { secret: Some(secret), .. } if secret.is_empty() => {
-                Some(Rejection::new(RejectionKind::BadInput, "a password cannot be empty"))
-            }
-            _ => None,
-        },
-        Question::Search(_) => None,
-    }
-}
-
-fn refuse(out: &mut Vec<u8>, id: u64, rejection: &Rejection) -> Next {
-    wire::write_refusal(out, id, rejection);
-    Next::Said
 }

@@ -3,18 +3,21 @@
 use std::os::unix::ffi::OsStrExt;
 
 use dmail_core::{
-    Account, DropPath, Hit, Outcome, Rejection, SearchOutcome, Uid, Unavailable, UnavailableKind,
-    Verdict,
+    Account, DropPath, Hit, Outcome, Purpose, Rejection, SearchOutcome, Uid, Unavailable,
+    UnavailableKind, Verdict,
 };
 
-use super::MAX_LINE_BYTES;
 use super::field::{put, put_after, put_digits, put_info, put_nothing, put_number};
+use super::{MAX_LINE_BYTES, proof};
 
 /// How much of a reason is sent, in bytes: one line of a log.
 const MAX_TEXT_BYTES: usize = 512;
 
 /// Before what whoever has shown the right password may read.
 const TOLD: &[u8] = b" told=";
+
+/// Before what shows the client that the server knows the password, too.
+const SIGNATURE: &[u8] = b" signature=";
 
 /// Writes the answer to a `check` or `lookup`.
 pub fn write_verdict(out: &mut Vec<u8>, id: u64, verdict: &Result<Verdict, Unavailable>) {
@@ -25,11 +28,42 @@ pub fn write_verdict(out: &mut Vec<u8>, id: u64, verdict: &Result<Verdict, Unava
     }
 }
 
+/// Writes the answer to a question of this purpose: as [`write_verdict`] does,
+/// with what the answer has beside its verdict.
+pub fn write_judgement(
+    out: &mut Vec<u8>,
+    id: u64,
+    purpose: &Purpose,
+    verdict: &Result<Verdict, Unavailable>,
+) {
+    let start = out.len();
+    match (purpose, verdict) {
+        (Purpose::Salt(question), Ok(Verdict::Accepted(_))) => match question.told() {
+            Some(salt) => {
+                put_digits(out, id);
+                out.extend_from_slice(b" salt");
+                proof::put_salt(out, salt);
+                out.push(b'\n');
+            }
+            None => dead(out, id, UnavailableKind::Fault, "a yes without a salt"),
+        },
+        (Purpose::Prove(proof), Ok(Verdict::Accepted(account))) => {
+            accepted(out, id, account, proof.signature());
+            bound(out, id, start);
+        }
+        _ => write_verdict(out, id, verdict),
+    }
+}
+
 /// Writes the answer to a `check` or `lookup` that is accepted.
 pub fn write_acceptance(out: &mut Vec<u8>, id: u64, account: &Account) {
     let start = out.len();
-    accepted(out, id, account);
-    // Nobody can be let in by half an account.
+    accepted(out, id, account, None);
+    bound(out, id, start);
+}
+
+/// Nobody can be let in by half an account, which begins at `start`.
+fn bound(out: &mut Vec<u8>, id: u64, start: usize) {
     if out.len() - start > MAX_LINE_BYTES + 1 {
         out.truncate(start);
         dead(out, id, UnavailableKind::Fault, "the account is longer than a line");
@@ -84,7 +118,7 @@ pub(super) fn is_tellable(told: &[u8]) -> bool {
     !told.is_empty() && told.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-fn accepted(out: &mut Vec<u8>, id: u64, account: &Account) {
+fn accepted(out: &mut Vec<u8>, id: u64, account: &Account, signature: Option<&[u8]>) {
     put_digits(out, id);
     out.extend_from_slice(b" ok");
     put(out, account.name.as_str().as_bytes());
@@ -107,6 +141,10 @@ fn accepted(out: &mut Vec<u8>, id: u64, account: &Account) {
     match account.info.is_empty() {
         true => put_nothing(out),
         false => put_info(out, &account.info),
+    }
+    if let Some(signature) = signature {
+        out.extend_from_slice(SIGNATURE);
+        put_after(out, signature);
     }
     out.push(b'\n');
 }

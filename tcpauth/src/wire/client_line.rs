@@ -5,7 +5,7 @@ use dmail_core::{
 };
 
 use super::field::{self, Fields};
-use super::{Fault, MAX_LINE_BYTES};
+use super::{Fault, MAX_LINE_BYTES, proof};
 
 /// One line of a client.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub enum ClientLine {
 /// What can be asked.
 #[derive(Debug, Clone)]
 pub enum Question {
-    /// `check` and `lookup`.
+    /// `check` and `lookup`, `salt` and `prove`.
     Authenticate(AuthRequest),
     /// `set` and `del`.
     Change(Change),
@@ -47,9 +47,9 @@ pub enum Malformed {
 /// A question that no line can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotCarried {
-    /// There is no word for a password that is shown without being told.
-    #[error("the protocol carries passwords only")]
-    Proof,
+    /// There is no word for a token.
+    #[error("the protocol carries no tokens")]
+    Token,
     /// Too long.
     #[error("the question is longer than {MAX_LINE_BYTES} bytes")]
     TooLong,
@@ -78,6 +78,16 @@ impl ClientLine {
             b"lookup" => {
                 let user = user(&mut fields, id)?;
                 authenticate(user, Purpose::Lookup, fields.origin()?)
+            }
+            b"salt" => {
+                let user = user(&mut fields, id)?;
+                let question = proof::salt_question(&mut fields)?;
+                authenticate(user, Purpose::Salt(question), fields.origin()?)
+            }
+            b"prove" => {
+                let user = user(&mut fields, id)?;
+                let proof = proof::proof(&mut fields)?;
+                authenticate(user, Purpose::Prove(proof), fields.origin()?)
             }
             b"set" => {
                 let user = user(&mut fields, id)?;
@@ -142,25 +152,31 @@ impl Question {
                     None => field::put_nothing(out),
                 }
                 field::put_origin(out, &search.origin);
+                Ok(())
             }),
         }
     }
 }
 
 fn write_request(out: &mut Vec<u8>, id: u64, request: &AuthRequest) -> Result<(), NotCarried> {
-    let (verb, secret) = match &request.purpose {
-        Purpose::Check(secret) => (" check", Some(secret)),
-        Purpose::Lookup => (" lookup", None),
-        Purpose::Prove(_) | Purpose::Salt(_) => return Err(NotCarried::Proof),
+    let verb = match &request.purpose {
+        Purpose::Check(_) => " check",
+        Purpose::Lookup => " lookup",
+        Purpose::Salt(_) => " salt",
+        Purpose::Prove(_) => " prove",
     };
     bounded(out, |out| {
         field::put_digits(out, id);
         out.extend_from_slice(verb.as_bytes());
         field::put(out, request.user.as_str().as_bytes());
-        if let Some(secret) = secret {
-            field::put(out, secret.expose());
+        match &request.purpose {
+            Purpose::Check(secret) => field::put(out, secret.expose()),
+            Purpose::Lookup => {}
+            Purpose::Salt(question) => proof::put_salt_question(out, question),
+            Purpose::Prove(proof) => proof::put_proof(out, proof)?,
         }
         field::put_origin(out, &request.origin);
+        Ok(())
     })
 }
 
@@ -187,18 +203,26 @@ fn write_change(out: &mut Vec<u8>, id: u64, change: &Change) -> Result<(), NotCa
             }
         }
         field::put_origin(out, &change.origin);
+        Ok(())
     })
 }
 
 /// Ends the line that `write` wrote, or takes it back.
-fn bounded(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), NotCarried> {
+fn bounded(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), NotCarried>,
+) -> Result<(), NotCarried> {
     let start = out.len();
-    write(out);
-    if out.len() - start > MAX_LINE_BYTES {
-        out[start..].fill(0);
-        out.truncate(start);
-        return Err(NotCarried::TooLong);
+    let written = write(out).and_then(|()| match out.len() - start {
+        ..=MAX_LINE_BYTES => Ok(()),
+        _ => Err(NotCarried::TooLong),
+    });
+    match written {
+        Ok(()) => out.push(b'\n'),
+        Err(_) => {
+            out[start..].fill(0);
+            out.truncate(start);
+        }
     }
-    out.push(b'\n');
-    Ok(())
+    written
 }

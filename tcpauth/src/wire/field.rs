@@ -9,9 +9,17 @@
 
 use std::net::IpAddr;
 
-use dmail_core::{Info, Origin, Service, Username};
+use dmail_core::config::dialect_name;
+use dmail_core::{Info, Origin, Service, SessionId, Transport, Username};
 
 use super::Fault;
+
+/// The dialect that the front end was asked in.
+const DIALECT: &str = "dialect";
+/// How the connection of the user's client is protected.
+const TRANSPORT: &str = "transport";
+/// The session of the user's client, in the front end's log.
+const SESSION: &str = "session";
 
 /// Writes a blank and `bytes`.
 pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -80,7 +88,8 @@ pub(super) fn put_info(out: &mut Vec<u8>, info: &Info) {
     }
 }
 
-/// Writes the three fields of who asks.
+/// Writes the three fields of who asks, and as named ones what else is known.
+/// They are the last of a line.
 pub(super) fn put_origin(out: &mut Vec<u8>, origin: &Origin) {
     for address in [origin.client, origin.local] {
         match address {
@@ -90,6 +99,21 @@ pub(super) fn put_origin(out: &mut Vec<u8>, origin: &Origin) {
     }
     out.push(b' ');
     out.extend_from_slice(origin.service.name().as_bytes());
+    let mut put_named = |name: &str, value: &str| {
+        out.push(b' ');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        put_after(out, value.as_bytes());
+    };
+    if let Some(dialect) = origin.dialect {
+        put_named(DIALECT, dialect);
+    }
+    if let Some(transport) = origin.transport.name() {
+        put_named(TRANSPORT, transport);
+    }
+    if let Some(session) = &origin.session {
+        put_named(SESSION, session.as_str());
+    }
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -170,14 +194,27 @@ impl<'a> Fields<'a> {
         Ok(Some(info))
     }
 
-    /// The three fields of who asks.
+    /// Who asks: three fields, and what else is known of it in named ones, to
+    /// the end of the line. What a later release calls something that has no
+    /// name here is as if it were not told.
     pub(super) fn origin(&mut self) -> Result<Origin, Fault> {
         let client = self.address()?;
         let local = self.address()?;
         let name = self.raw()?;
         let known = Service::ALL.into_iter().find(|service| service.name().as_bytes() == name);
         // A service of a later release is a program that asks in lines.
-        Ok(Origin { client, local, ..Origin::local(known.unwrap_or(Service::Line)) })
+        let service = known.unwrap_or(Service::Line);
+        let [dialect, transport, session] = self.named([DIALECT, TRANSPORT, SESSION])?;
+        let word = |field: Option<&'a [u8]>| field.and_then(|word| std::str::from_utf8(word).ok());
+        let session = session.map(part).transpose()?;
+        Ok(Origin {
+            client,
+            local,
+            dialect: word(dialect).and_then(dialect_name),
+            transport: word(transport).and_then(Transport::parse).unwrap_or_default(),
+            session: session.and_then(|name| SessionId::parse(&name)),
+            ..Origin::local(service)
+        })
     }
 
     fn address(&mut self) -> Result<Option<IpAddr>, Fault> {
@@ -187,13 +224,19 @@ impl<'a> Fields<'a> {
     }
 
     /// What is left may only be `name=value`, for later releases to add. The
-    /// value of `name`, still escaped, if it is there.
-    pub(super) fn named(&mut self, name: &str) -> Result<Option<&'a [u8]>, Fault> {
-        let mut found = None;
+    /// values of `names`, still escaped, of those that are there.
+    pub(super) fn named<const N: usize>(
+        &mut self,
+        names: [&str; N],
+    ) -> Result<[Option<&'a [u8]>; N], Fault> {
+        let mut found = [None; N];
         while self.0.is_some() {
             let field = self.raw()?;
             let at = memchr::memchr(b'=', field).ok_or(Fault("more fields than the line has"))?;
-            if &field[..at] == name.as_bytes() && found.replace(&field[at + 1..]).is_some() {
+            let known = names.iter().position(|name| name.as_bytes() == &field[..at]);
+            if let Some(index) = known
+                && found[index].replace(&field[at + 1..]).is_some()
+            {
                 return Err(Fault("the same field twice"));
             }
         }
@@ -202,7 +245,7 @@ impl<'a> Fields<'a> {
 
     /// The same where nothing is known that may be left.
     pub(super) fn end(mut self) -> Result<(), Fault> {
-        self.named("").map(|_| ())
+        self.named([]).map(|_: [_; 0]| ())
     }
 }
 

@@ -18,11 +18,11 @@ use std::fmt;
 use std::time::Duration;
 
 use dmail_authent::line::{Reply, ReplyLine, Status};
-use dmail_core::Secret;
+use dmail_core::{Proofs, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{Fault, VERSION};
+use super::{Fault, VERSION, proof};
 
 /// Bytes of a nonce.
 pub const NONCE_BYTES: usize = 16;
@@ -58,6 +58,8 @@ pub struct Welcome {
     /// Whether the answers may depend on the address of the user's client. One
     /// that is remembered then holds for that address only.
     pub by_address: bool,
+    /// Which proofs of a password the server's user base can judge.
+    pub proofs: Proofs,
 }
 
 /// Why the answer to a greeting is no welcome.
@@ -125,8 +127,10 @@ impl Welcome {
     #[must_use]
     pub fn line(&self) -> String {
         let by_address = if self.by_address { " by-address=yes" } else { "" };
+        let proofs = proof::offer(self.proofs).map(|words| format!(" proofs={words}"));
+        let proofs = proofs.unwrap_or_default();
         let prove = if self.prove { " prove" } else { "" };
-        format!("+OK dmail {VERSION} nonce={}{by_address}{prove}\n", hex(&self.nonce))
+        format!("+OK dmail {VERSION} nonce={}{by_address}{proofs}{prove}\n", hex(&self.nonce))
     }
 
     /// Reads the line, without its end.
@@ -149,16 +153,18 @@ impl Welcome {
             return Err(Fault("a version that was not asked for").into());
         }
         let (mut nonce, mut prove, mut by_address) = (None, false, false);
+        let mut proofs = Proofs::default();
         for word in words {
             match word.split_once('=') {
                 Some(("nonce", digits)) => nonce = unhex(digits),
+                Some(("proofs", words)) => proofs = proof::offered(words),
                 Some(("by-address", answer)) => by_address = answer != "no",
                 Some(_) => {}
                 None if word == "prove" => prove = true,
                 None => return Err(wrong.into()),
             }
         }
-        Ok(Self { nonce: nonce.ok_or(wrong)?, prove, by_address })
+        Ok(Self { nonce: nonce.ok_or(wrong)?, prove, by_address, proofs })
     }
 }
 

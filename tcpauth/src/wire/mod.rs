@@ -17,9 +17,12 @@ mod answer;
 mod client_line;
 mod field;
 mod greeting;
+mod proof;
 mod server_line;
 
-pub use answer::{write_acceptance, write_outcome, write_refusal, write_search, write_verdict};
+pub use answer::{
+    write_acceptance, write_judgement, write_outcome, write_refusal, write_search, write_verdict,
+};
 pub use client_line::{ClientLine, Malformed, NotCarried, Question};
 pub use greeting::{Greeting, GreetingError, NONCE_BYTES, Nonce, Prover, Side, Welcome};
 pub use server_line::{Answer, Push, ServerLine};

@@ -5,13 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use dmail_core::{
-    Account, DropPath, Hit, Info, Rejection, RejectionKind, Uid, Unavailable, UnavailableKind,
-    Username,
+    Account, DropPath, Hit, Info, Rejection, RejectionKind, Salt, Uid, Unavailable,
+    UnavailableKind, Username,
 };
 
-use super::Fault;
 use super::answer::is_tellable;
 use super::field::{self, Fields};
+use super::{Fault, proof};
 
 /// One line of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,12 @@ pub enum Answer {
     Found(usize),
     /// To `search`: one user. More follows.
     Hit(Hit),
+    /// To `prove`: yes, and the server's signature.
+    Proved(Account, Box<[u8]>),
     /// To any question: no.
     Rejected(Rejection),
+    /// To `salt`.
+    Salt(Salt),
 }
 
 /// What a server says unasked.
@@ -105,16 +109,23 @@ impl Push {
 
 fn answer(fields: &mut Fields<'_>) -> Result<Answer, Fault> {
     Ok(match fields.raw()? {
-        b"ok" => Answer::Accepted(account(fields)?),
+        b"ok" => {
+            let account = account(fields)?;
+            match fields.named(["signature"])? {
+                [None] => Answer::Accepted(account),
+                [Some(signature)] => Answer::Proved(account, field::part(signature)?),
+            }
+        }
+        b"salt" => Answer::Salt(proof::salt(fields)?),
         b"no" => {
             // What kind of no it is decides what a client is told: a kind that
             // is not known here must not be taken for another one.
             let kind = word(fields)?;
             let kind = RejectionKind::from_id(kind).ok_or(Fault("an unknown kind of no"))?;
             let rejection = Rejection::new(kind, fields.text()?);
-            Answer::Rejected(match fields.named("told")? {
-                None => rejection,
-                Some(told) => rejection.telling(tellable(told)?),
+            Answer::Rejected(match fields.named(["told"])? {
+                [None] => rejection,
+                [Some(told)] => rejection.telling(tellable(told)?),
             })
         }
         b"dead" => {

@@ -5,15 +5,18 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dmail_core::config::dialect_names;
 use dmail_core::framing::{Ending, Frame, LineFramer};
 use dmail_core::{
-    Account, Action, AuthRequest, Change, DropPath, Found, Hit, Info, Origin, Outcome, Purpose,
-    Rejection, RejectionKind, Search, SearchOutcome, Secret, Service, Uid, Unavailable,
-    UnavailableKind, Username, Verdict,
+    Account, Action, AuthRequest, Change, DropPath, Found, Hit, Info, Origin, Outcome, Proofs,
+    Purpose, Rejection, RejectionKind, Search, SearchOutcome, Secret, Service, SessionId,
+    Transport, Uid, Unavailable, UnavailableKind, Username, Verdict,
 };
 use proptest::prelude::*;
 
 use super::*;
+
+mod proofs;
 
 fn user(name: &str) -> Username {
     Username::parse(name.as_bytes()).expect("a name")
@@ -29,8 +32,21 @@ fn secrets() -> impl Strategy<Value = Secret> {
 
 fn origins() -> impl Strategy<Value = Origin> {
     let services = proptest::sample::select(&Service::ALL[..]);
-    (any::<Option<IpAddr>>(), any::<Option<IpAddr>>(), services)
-        .prop_map(|(client, local, service)| Origin { client, local, ..Origin::local(service) })
+    let dialects = proptest::sample::select(dialect_names().collect::<Vec<_>>());
+    let transports = proptest::sample::select(&Transport::ALL[..]);
+    let sessions = "[a-zA-Z0-9+./:=@_-]{1,40}".prop_map(|name| SessionId::parse(name.as_bytes()));
+    let addresses = (any::<Option<IpAddr>>(), any::<Option<IpAddr>>());
+    let told = (proptest::option::of(dialects), transports, proptest::option::of(sessions));
+    (addresses, services, told).prop_map(
+        |((client, local), service, (dialect, transport, session))| Origin {
+            client,
+            local,
+            service,
+            dialect,
+            transport,
+            session: session.flatten(),
+        },
+    )
 }
 
 fn infos() -> impl Strategy<Value = Info> {
@@ -45,11 +61,11 @@ fn infos() -> impl Strategy<Value = Info> {
 }
 
 fn questions() -> impl Strategy<Value = Question> {
-    let ask =
-        (names(), proptest::option::of(secrets()), origins()).prop_map(|(user, secret, origin)| {
-            let purpose = secret.map_or(Purpose::Lookup, Purpose::Check);
-            Question::Authenticate(AuthRequest { user, purpose, origin, trace: None })
-        });
+    let purposes =
+        prop_oneof![Just(Purpose::Lookup), secrets().prop_map(Purpose::Check), proofs::purposes(),];
+    let ask = (names(), purposes, origins()).prop_map(|(user, purpose, origin)| {
+        Question::Authenticate(AuthRequest { user, purpose, origin, trace: None })
+    });
     let set = (proptest::option::of(secrets()), proptest::option::of(infos()))
         .prop_map(|(secret, info)| Action::Set { secret, info });
     let action = prop_oneof![Just(Action::Delete), set];
@@ -83,6 +99,9 @@ fn accounts() -> impl Strategy<Value = Account> {
 fn told(question: &Question) -> String {
     let secret = match question {
         Question::Authenticate(AuthRequest { purpose: Purpose::Check(secret), .. }) => Some(secret),
+        Question::Authenticate(AuthRequest { purpose: Purpose::Prove(proof), .. }) => {
+            return format!("{question:?} {}", proofs::told(proof));
+        }
         Question::Change(Change { action: Action::Set { secret, .. }, .. }) => secret.as_ref(),
         _ => None,
     };
@@ -273,6 +292,29 @@ fn what_breaks_the_protocol_is_found() {
     assert!(matches!(found, Err(Malformed::User { id: 9, .. })), "{found:?}");
     let later = ClientLine::parse(b"9 lookup bob - - imap4 tls=yes");
     assert!(matches!(later, Ok(ClientLine::Ask(9, _))), "a later release asks: {later:?}");
+    let told = |named: &str| match ClientLine::parse(
+        format!("1 lookup bob - - imap {named}").as_bytes(),
+    ) {
+        Ok(ClientLine::Ask(1, Question::Authenticate(request))) => request.origin,
+        other => panic!("{other:?}"),
+    };
+    let imap = Origin::local(Service::Imap);
+    let all = Origin {
+        dialect: Some("extauth"),
+        transport: Transport::Tls,
+        session: SessionId::parse(b"a=b"),
+        ..imap
+    };
+    assert_eq!(told("session=a%3Db colour=red transport=tls dialect=extauth"), all);
+    assert_eq!(
+        told("dialect=telepathy transport=quantum session=a%20b"),
+        imap,
+        "of later releases"
+    );
+    for twice in ["session=a session=a", "session=%2", "session=a=b", "dialect"] {
+        let line = format!("1 lookup bob - - imap {twice}");
+        assert!(ClientLine::parse(line.as_bytes()).is_err(), "{line}");
+    }
     let rows: &[&[u8]] = &[
         b"1 ok bob",
         b"1 ok bob relative - -",
@@ -310,8 +352,10 @@ fn greetings_are_read_back_and_a_first_version_is_known_by_its_answer() {
         assert!(Greeting::is_one(line.as_bytes()));
         assert_eq!(Greeting::parse(line.trim_end().as_bytes()), Ok(greeting));
     }
-    for (prove, by_address) in [(false, false), (true, false), (false, true), (true, true)] {
-        let welcome = Welcome { nonce: [9; NONCE_BYTES], prove, by_address };
+    for number in 0..16 {
+        let [prove, by_address, scram, cram_md5] = [1, 2, 4, 8].map(|bit| number & bit != 0);
+        let proofs = Proofs { scram, cram_md5, ..Proofs::default() };
+        let welcome = Welcome { nonce: [9; NONCE_BYTES], prove, by_address, proofs };
         assert_eq!(Welcome::parse(welcome.line().trim_end().as_bytes()), Ok(welcome));
     }
     let nonce = "00112233445566778899aabbccddeeff";

@@ -93,6 +93,31 @@ fn each_login_is_one_line_of_the_log_that_names_the_dialect_and_no_password() {
     }
 }
 
+#[test]
+fn the_master_socket_tells_how_well_memory_serves() {
+    let lines = [Dialect::DovecotAuth, Dialect::DovecotMaster].map(unix_line);
+    let [auth, master] = &lines;
+    let site = Site::module().set("authent_cache 500").set(auth).set(master);
+    let server = site.serve();
+    for password in ["s3cret", "s3cret", "wrong", "s3cret"] {
+        let _ = Dialect::DovecotAuth.ask(&unix(&site, Dialect::DovecotAuth), "bob", password);
+    }
+    let mut master = unix(&site, Dialect::DovecotMaster).connect();
+    let mut told = |text: &str| {
+        master.send(text.as_bytes());
+        std::iter::repeat_with(|| master.line())
+            .find(|line| line.starts_with("OK"))
+            .expect("a line")
+    };
+    let entries = "pos_entries=1\tneg_entries=0\tused_size=1\tmax_size=500";
+    let status = told("VERSION\t1\t0\nCACHE-STATUS\t1\treset\n");
+    assert_eq!(status, format!("OK\t1\thits=2\tmisses=2\t{entries}"));
+    assert_eq!(told("CACHE-STATUS\t2\n"), format!("OK\t2\thits=0\tmisses=0\t{entries}"));
+    assert_eq!(told("CACHE-FLUSH\t3\tbob\n"), "OK\t3\t1");
+    assert!(told("CACHE-STATUS\t4\n").contains("\tpos_entries=0\t"));
+    server.stop();
+}
+
 /// Sends logins of `user` with these passwords from `client`, and returns what
 /// was said to each.
 fn guess(place: &Place, client: &str, user: &str, passwords: &[&str]) -> Vec<String> {

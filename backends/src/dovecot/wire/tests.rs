@@ -9,8 +9,8 @@ fn origin() -> Origin {
     Origin {
         client: address("192.0.2.7"),
         local: address("::1"),
-        service: Service::Pop3,
-        dialect: None,
+        session: dmail_core::SessionId::parse(b"c3czgQcVdMKsEQAB"),
+        ..Origin::local(Service::Pop3)
     }
 }
 
@@ -19,7 +19,8 @@ fn a_question_says_where_it_comes_from() {
     let words = check(&bob(), &Secret::new(*b"pw"), &origin(), true).expect("words");
     assert_eq!(
         String::from_utf8_lossy(&words),
-        "PLAIN\tservice=pop3\tprotocol=pop3\tlip=::1\trip=192.0.2.7\tnologin\tno-penalty\tsecured\
+        "PLAIN\tservice=pop3\tprotocol=pop3\tlip=::1\trip=192.0.2.7\
+         \tsession=c3czgQcVdMKsEQAB\tnologin\tno-penalty\tsecured\
          \tresp=AGJvYgBwdw=="
     );
     let local = Origin::local(Service::Admin);

@@ -37,11 +37,11 @@ pub(in super::super) fn dialects(
                     "add secret_file=FILE, or listen on unix:FILE",
                 );
             }
-            if line.dialect == (Dialect::Tcpauth { changes: true }) {
+            if matches!(&line.dialect, Dialect::Tcpauth { changes: true, .. }) {
                 let message = "over TCP nobody can prove who may change accounts";
                 given.report_at(Error, place, message, "use unix:FILE, or `dmail tcpauthsvr`");
             }
-            let has_tls = line.dialect.http().is_some_and(|words| words.tls.is_some());
+            let has_tls = line.dialect.tls().is_some();
             if !listen.is_loopback() && !has_tls && sends_passwords(&line.dialect) {
                 given.report_at(
                     Warning,

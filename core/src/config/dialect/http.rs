@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::value::{Fault, Kind, RemoteServer, number, path, seconds, server, word};
 use super::options::Options;
+use super::tls::TlsFiles;
 
 /// How long an answer may take. Longer than any delay of the throttle: the
 /// clients of these dialects wait for a minute.
@@ -22,15 +23,6 @@ pub struct HttpWords {
     pub secret_file: Option<PathBuf>,
     /// The certificate of the server and its key, for TLS.
     pub tls: Option<TlsFiles>,
-}
-
-/// A certificate and its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The file of the certificate, and of those above it.
-    pub certificate: PathBuf,
-    /// The file of the key.
-    pub key: PathBuf,
 }
 
 /// What the dialect of nginx is told beside that.
@@ -58,15 +50,7 @@ pub struct AuthHttpWords {
 impl HttpWords {
     pub(super) fn take(options: &mut Options<'_>) -> Result<Self, Fault> {
         let secret_file = options.take("secret_file", &path())?;
-        let tls = match options.take("certificate", &path())? {
-            Some(certificate) => Some(TlsFiles { certificate, key: options.need("key", &path())? }),
-            None if options.take("key", &path())?.is_some() => {
-                options.need("certificate", &path())?;
-                None
-            }
-            None => None,
-        };
-        Ok(Self { secret_file, tls })
+        Ok(Self { secret_file, tls: TlsFiles::take(options)? })
     }
 }
 

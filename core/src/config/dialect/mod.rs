@@ -12,9 +12,11 @@
 
 mod http;
 mod manual;
+mod name;
 mod option_table;
 mod options;
 mod table;
+mod tls;
 mod words;
 
 use std::time::Duration;
@@ -25,9 +27,11 @@ use crate::Service;
 use crate::pattern::AddressList;
 use options::Options;
 
-pub use http::{AuthHttpWords, HttpWords, TlsFiles};
+pub use http::{AuthHttpWords, HttpWords};
 pub use manual::dialect_manual;
+pub use name::{PROGRAM_DIALECTS, dialect_name, dialect_names};
 pub use table::{DIALECTS, DialectRow};
+pub use tls::TlsFiles;
 pub use words::{AccountWords, Dialect, Tempfail};
 
 /// One dialect, and where it is served.

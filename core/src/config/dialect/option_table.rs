@@ -39,6 +39,8 @@ impl OptionRow {
 
 /// The dialects that are HTTP.
 const OVER_HTTP: Of = Of::Dialects(&["auth-http", "auth-policy", "http"]);
+/// Those that can be spoken over TLS.
+const OVER_TLS: Of = Of::Dialects(&["auth-http", "auth-policy", "http", "tcpauth"]);
 /// That of nginx.
 const NGINX: Of = Of::Dialects(&["auth-http"]);
 /// Those that tell mail processes who a user is.
@@ -123,13 +125,13 @@ pub(super) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         name: "certificate",
-        of: OVER_HTTP,
+        of: OVER_TLS,
         value: "/etc/ssl/mail.pem",
-        meaning: "The file of a certificate (PEM): the socket speaks TLS then.",
+        meaning: "The file of a certificate (PEM): a TCP socket speaks TLS then.",
     },
     OptionRow {
         name: "key",
-        of: OVER_HTTP,
+        of: OVER_TLS,
         value: "/etc/ssl/mail.key",
         meaning: "The file of the certificate's key (PEM).",
     },

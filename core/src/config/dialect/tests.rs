@@ -86,7 +86,9 @@ fn a_line_over_http_has_a_secret_a_certificate_and_servers() {
     assert_eq!(words.http.secret_file, Some("/etc/dmail/http.secret".into()));
     let http = line("http unix:a certificate=/a.pem key=/a.key service=imap timeout=5").dialect;
     let tls = TlsFiles { certificate: "/a.pem".into(), key: "/a.key".into() };
-    assert_eq!(http, Dialect::Http(HttpWords { secret_file: None, tls: Some(tls) }));
+    assert_eq!(http, Dialect::Http(HttpWords { secret_file: None, tls: Some(tls.clone()) }));
+    let tcpauth = line("tcpauth 127.0.0.1:7070 key=/a.key certificate=/a.pem").dialect;
+    assert_eq!(tcpauth, Dialect::Tcpauth { changes: false, tls: Some(tls) });
 }
 
 #[test]
@@ -122,9 +124,10 @@ fn a_mistake_is_told_with_its_place_and_what_to_write() {
         ("auth-http unix:a pop3=a/b:110", "a/b:110", "this is neither HOST nor HOST:PORT", "pop3= needs HOST:PORT"),
         ("auth-http unix:a smtp=h:25 user=me", "me", "not one of the words", "user= needs one of login, account"),
         ("http unix:a key=/a.key", "http", "certificate= is missing", "add certificate="),
+        ("tcpauth 127.0.0.1:7070 key=/a.key", "tcpauth", "certificate= is missing", "add certificate="),
         ("auth-policy unix:a certificate=/a.pem", "auth-policy", "key= is missing", "add key="),
         ("socketmap unix:a service=smtp", "service=smtp", "socketmap has no option service=", "it has transport=, timeout="),
-        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has changes=, mode="),
+        ("tcpauth unix:a service=smtp", "service=smtp", "tcpauth has no option service=", "it has certificate=, key=, changes=, mode="),
         ("dovecot-auth unix:a mechanisms=PLAIN,SCRAM-SHA256", "SCRAM-SHA256", "there is no such mechanism", "there are SCRAM-SHA-256-PLUS, "),
         ("dovecot-auth unix:a mechanisms=LOGIN,login", "login", "the mechanism is there twice", "mechanisms= needs names of SASL"),
         ("dovecot-auth unix:a tempfail=cut", "cut", "not one of the words", "tempfail= needs one of close, code"),

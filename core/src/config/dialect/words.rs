@@ -7,6 +7,7 @@ use super::super::suggest;
 use super::super::value::{Fault, Kind, boolean, number, path, text, word};
 use super::http::{self, AuthHttpWords, HttpWords};
 use super::options::Options;
+use super::tls::TlsFiles;
 use crate::sasl::Mechanism;
 
 /// Longest value of an option that is any text, in bytes.
@@ -60,10 +61,12 @@ pub enum Dialect {
         /// How mail for our domains travels.
         transport: Option<String>,
     },
-    /// Our own protocol, for programs on this machine.
+    /// Our own protocol, for programs of ours.
     Tcpauth {
         /// Whether they may change accounts.
         changes: bool,
+        /// The certificate of the server and its key, for TLS.
+        tls: Option<TlsFiles>,
     },
 }
 
@@ -74,6 +77,15 @@ impl Dialect {
         match self {
             Self::AuthHttp(_) | Self::AuthPolicy(_) | Self::Http(_) => http::PATIENCE,
             _ => Duration::from_secs(9),
+        }
+    }
+
+    /// Its certificate, if it speaks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsFiles> {
+        match self {
+            Self::Tcpauth { tls, .. } => tls.as_ref(),
+            _ => self.http()?.tls.as_ref(),
         }
     }
 
@@ -174,7 +186,8 @@ pub(super) fn one_map(options: &mut Options<'_>) -> Result<Dialect, Fault> {
 
 /// The words of `tcpauth`.
 pub(super) fn programs(options: &mut Options<'_>) -> Result<Dialect, Fault> {
-    Ok(Dialect::Tcpauth { changes: options.take("changes", &boolean())?.unwrap_or_default() })
+    let changes = options.take("changes", &boolean())?.unwrap_or_default();
+    Ok(Dialect::Tcpauth { changes, tls: TlsFiles::take(options)? })
 }
 
 /// Where mail is, and whether it is in drop files.

@@ -2,6 +2,8 @@
 
 use super::super::access::{AccessGroup, StateRule, access_group, account_state, group_names};
 use super::super::table::Unset::Nothing;
+use super::super::value::addresses;
+use crate::pattern::AddressList;
 
 crate::settings! {
     title: "Account states and access";
@@ -60,5 +62,16 @@ crate::settings! {
         default_groups: Option<Vec<String>> = optional("access_default", group_names()),
             default: Nothing("they may log in from everywhere"),
             example: "access_default office";
+
+        /// The clients that may log in with a password (or a token) over a
+        /// connection that others can listen to. Clients on this machine always
+        /// may. All others are refused before anybody looks at the password,
+        /// whoever they are, and read that it takes an encrypted connection. What a server does
+        /// not tell is not held against its clients: `docs/dialects.md` says
+        /// which dialects tell whether a client has TLS. Logins that show a
+        /// password without sending it (SCRAM, CRAM-MD5) are always fine.
+        plaintext: Option<AddressList> = optional("access_plaintext", addresses()),
+            default: Nothing("everybody may"),
+            example: "access_plaintext 10.0.0.0/8,!10.9.0.0/16";
     }
 }

@@ -12,6 +12,7 @@
 //!
 //!   client: REQUEST id pid login cookie   as USER, of the user who made this login
 //!   client: CACHE-FLUSH id mask …         server: OK id number
+//!   client: CACHE-STATUS id [reset]       server: OK id hits=… misses=… pos_entries=… …
 //! ```
 //!
 //! `FAIL` is temporary here: LMTP answers 451 to it. `NOTFOUND` bounces mail,
@@ -25,7 +26,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use dmail_core::sasl::login_name;
 use dmail_core::{
-    Account, AuthRequest, Origin, RejectionKind, Search, SearchOutcome, Service, Username, Verdict,
+    Account, AuthRequest, CacheStatus, Origin, RejectionKind, Search, SearchOutcome, Service,
+    Username, Verdict,
 };
 
 use super::line::{self, put_escaped};
@@ -76,6 +78,7 @@ enum Verb {
     List,
     Request,
     CacheFlush,
+    CacheStatus,
 }
 
 impl UserdbSession {
@@ -132,6 +135,7 @@ impl LineSession for UserdbSession {
             b"LIST" => Verb::List,
             b"REQUEST" if self.config.master.is_some() => Verb::Request,
             b"CACHE-FLUSH" if self.config.master.is_some() => Verb::CacheFlush,
+            b"CACHE-STATUS" if self.config.master.is_some() => Verb::CacheStatus,
             _ => return Ok(None),
         };
         let id = fields.next().and_then(line::id).ok_or(Broken("a request without id"))?;
@@ -147,6 +151,7 @@ impl LineSession for UserdbSession {
             Verb::List => Some(Question::Search(search(fields))),
             Verb::Request => self.login(fields)?,
             Verb::CacheFlush => Some(Question::Forget(masks(fields))),
+            Verb::CacheStatus => Some(Question::CacheStatus(fields.any(|field| field == b"reset"))),
         };
         let Some(question) = question else {
             match verb {
@@ -203,6 +208,7 @@ impl Session for UserdbSession {
             (Verb::CacheFlush, Answer::Forgotten(count)) => {
                 out.extend_from_slice(format!("OK\t{id}\t{count}\n").as_bytes());
             }
+            (Verb::CacheStatus, Answer::CacheStatus(status)) => tell_status(out, id, &status),
             _ => fail(out, id, verb),
         }
         Then::GoOn
@@ -248,6 +254,17 @@ fn search<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Search {
     Search { pattern, from: 0, max: None, origin: Origin::local(Service::Line) }
 }
 
+/// How well memory serves. No "no" is remembered, and sizes are users: that is
+/// what the memory has room for.
+fn tell_status(out: &mut Vec<u8>, id: u32, status: &CacheStatus) {
+    let CacheStatus { hits, misses, users, room } = status;
+    let text = format!(
+        "OK\t{id}\thits={hits}\tmisses={misses}\tpos_entries={users}\tneg_entries=0\t\
+         used_size={users}\tmax_size={room}\n"
+    );
+    out.extend_from_slice(text.as_bytes());
+}
+
 fn not_found(out: &mut Vec<u8>, id: u32) {
     out.extend_from_slice(format!("NOTFOUND\t{id}\n").as_bytes());
 }
@@ -255,7 +272,9 @@ fn not_found(out: &mut Vec<u8>, id: u32) {
 fn fail(out: &mut Vec<u8>, id: u32, verb: Verb) {
     let text = match verb {
         Verb::List => format!("DONE\t{id}\tfail\n"),
-        Verb::User | Verb::Pass | Verb::Request | Verb::CacheFlush => format!("FAIL\t{id}\n"),
+        Verb::User | Verb::Pass | Verb::Request | Verb::CacheFlush | Verb::CacheStatus => {
+            format!("FAIL\t{id}\n")
+        }
     };
     out.extend_from_slice(text.as_bytes());
 }

@@ -44,6 +44,12 @@ fn talk_as(master: Option<Arc<Logins>>, input: &str) -> String {
             _ => Ok(Verdict::Rejected(Rejection::unknown_user(&request.user))),
         }),
         Question::Forget(masks) => Answer::Forgotten(masks.len()),
+        Question::CacheStatus(reset) => Answer::CacheStatus(CacheStatus {
+            hits: if reset { 70 } else { 7 },
+            misses: 3,
+            users: 2,
+            room: 1000,
+        }),
         Question::Search(search) => {
             assert_eq!(search.pattern, "a*");
             let hits = vec![Hit { user: user("ann"), info: Info::default() }];
@@ -88,6 +94,12 @@ fn a_mail_process_takes_up_the_login_that_was_made_for_it() {
     }
     let ann = "ann@corp.example\tuid=1001\thome=/home/corp.example/ann\
                \tmail=mbox:~/mail:INBOX=/mail/ann\tquota_rule=*:bytes=5000000\n";
+    let status = |hits: u32| {
+        format!(
+            "OK\t4\thits={hits}\tmisses=3\tpos_entries=2\tneg_entries=0\t\
+             used_size=2\tmax_size=1000\n"
+        )
+    };
     let request = |rest: &str| format!("REQUEST\t1\t{rest}\tsession_pid=9\n");
     for (input, expected) in [
         (request(&format!("78\t5\t{cookie}")), "FAIL\t1\n".to_owned()),
@@ -101,12 +113,15 @@ fn a_mail_process_takes_up_the_login_that_was_made_for_it() {
         (request("77"), "[a REQUEST without a login]".to_owned()),
         ("CACHE-FLUSH\t4\tann\tb*\n".to_owned(), "OK\t4\t2\n".to_owned()),
         ("CACHE-FLUSH\t4\n".to_owned(), "OK\t4\t0\n".to_owned()),
+        ("CACHE-STATUS\t4\n".to_owned(), status(7)),
+        ("CACHE-STATUS\t4\treset\n".to_owned(), status(70)),
+        ("CACHE-STATUS\n".to_owned(), "[a request without id]".to_owned()),
     ] {
         assert_eq!(talk_as(Some(Arc::clone(&logins)), &input), expected, "{input}");
     }
     // A userdb socket has neither.
     assert_eq!(talk(&request(&format!("77\t5\t{cookie}"))), "");
-    assert_eq!(talk("CACHE-FLUSH\t4\n"), "");
+    assert_eq!(talk("CACHE-FLUSH\t4\nCACHE-STATUS\t4\n"), "");
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! What is logged of a question: one line for each login, in the same words
+//! whoever asked, and where it came from.
+
+use dmail_core::{Action, AuthRequest, Change, Outcome, Purpose, Unavailable, Verdict};
+
+/// Logs what came of a question.
+pub fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
+    match (&request.purpose, answer) {
+        // A salt is asked for before the login proper; that it was told says nothing.
+        (Purpose::Salt(_), Ok(_)) => {}
+        (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Accepted(account))) => {
+            let (user, origin) = (&account.name, &request.origin);
+            tracing::info!(
+                service = %origin.service,
+                dialect = origin.dialect,
+                ?user,
+                client = origin.client.map(tracing::field::display),
+                transport = origin.transport.name(),
+                session = origin.session.map(tracing::field::display),
+                by = shown(request),
+                "login"
+            );
+        }
+        (Purpose::Check(_) | Purpose::Prove(_), Ok(Verdict::Rejected(rejection))) => {
+            refused(request, rejection.kind.id(), &rejection.text);
+        }
+        (Purpose::Check(_) | Purpose::Prove(_) | Purpose::Salt(_), Err(unavailable)) => {
+            refused(request, unavailable.kind.id(), &unavailable.detail);
+        }
+        (Purpose::Lookup, Ok(verdict)) => {
+            let (user, origin) = (&request.user, &request.origin);
+            let found = matches!(verdict, Verdict::Accepted(_));
+            tracing::debug!(
+                service = %origin.service,
+                dialect = origin.dialect,
+                ?user,
+                session = origin.session.map(tracing::field::display),
+                found,
+                "lookup"
+            );
+        }
+        (Purpose::Lookup, Err(unavailable)) => {
+            let (user, origin) = (&request.user, &request.origin);
+            tracing::info!(
+                service = %origin.service,
+                dialect = origin.dialect,
+                ?user,
+                session = origin.session.map(tracing::field::display),
+                reason = unavailable.kind.id(),
+                text = ?unavailable.detail,
+                "lookup not answered"
+            );
+        }
+    }
+}
+
+/// Logs what came of a change.
+pub fn changed(change: &Change, outcome: &Result<Outcome, Unavailable>) {
+    let (user, dialect) = (&change.user, change.origin.dialect);
+    let what = match change.action {
+        Action::Delete => "del",
+        Action::Set { .. } => "set",
+    };
+    match outcome {
+        Ok(Outcome::Done(_)) => tracing::info!(dialect, ?user, what, "changed"),
+        Ok(Outcome::Refused(why)) => {
+            let reason = why.kind.id();
+            tracing::warn!(dialect, ?user, what, reason, text = ?why.text, "change refused");
+        }
+        Err(error) => {
+            let reason = error.kind.id();
+            tracing::warn!(dialect, ?user, what, reason, text = ?error.detail, "change not made");
+        }
+    }
+}
+
+fn refused(request: &AuthRequest, reason: &str, text: &str) {
+    let (user, origin) = (&request.user, &request.origin);
+    tracing::info!(
+        service = %origin.service,
+        dialect = origin.dialect,
+        ?user,
+        client = origin.client.map(tracing::field::display),
+        transport = origin.transport.name(),
+        session = origin.session.map(tracing::field::display),
+        by = shown(request),
+        reason,
+        ?text,
+        "login refused"
+    );
+}
+
+/// What was shown instead of the password, if it was.
+fn shown(request: &AuthRequest) -> Option<&'static str> {
+    match &request.purpose {
+        Purpose::Prove(proof) => Some(proof.name()),
+        Purpose::Salt(question) => Some(question.hash.name()),
+        Purpose::Check(_) | Purpose::Lookup => None,
+    }
+}
