@@ -115,7 +115,9 @@ async fn a_login_that_nobody_is_asked_about_is_one_line_with_its_reason() {
 
     let plain = format!("PLAIN\trip=192.0.2.7\tresp={}", coded("eve\0bob\0opensesame"));
     say("dovecot-auth", dovecot(), &auth(&plain)).await;
-    let expected = ["service=imap dialect=\"dovecot-auth\" client=192.0.2.7 server=\"local uid "];
+    let expected = [
+        "service=imap dialect=\"dovecot-auth\" client=192.0.2.7 transport=\"insecure\" server=\"local uid ",
+    ];
     one_line(&log, &[&expected[..], &["the authorization identity is not the user"]].concat());
 
     let plain = format!("PLAIN\tservice=smtp\tresp={}", coded("\0bob\0"));

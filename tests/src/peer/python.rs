@@ -33,6 +33,33 @@ for message in mailbox.mbox(sys.argv[1], create=False):
     print(message['Subject'])
 ";
 
+const LOG_IN: &str = "\
+import smtplib, ssl, sys
+host, port, user, address, tls = sys.argv[1:6]
+with smtplib.SMTP(host, int(port), timeout=30) as smtp:
+    if tls == 'tls':
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        smtp.starttls(context=context)
+    smtp.ehlo()
+    print(*smtp.docmd('XCLIENT', 'ADDR=' + address))
+    smtp.ehlo()
+    try:
+        print(*smtp.login(user, sys.stdin.read(), initial_response_ok=True))
+    except smtplib.SMTPAuthenticationError as error:
+        print(error.smtp_code, error.smtp_error)
+";
+
+/// Logs in with smtplib at a Postfix that believes its clients (XCLIENT) which
+/// address they have. Says what was answered to both.
+#[must_use]
+pub fn log_in_from(address: &str, smtp: SocketAddr, login: [&str; 2], tls: bool) -> Said {
+    let [user, password] = login;
+    let (host, port) = (smtp.ip().to_string(), smtp.port().to_string());
+    let tls = if tls { "tls" } else { "plain" };
+    run(script(LOG_IN, &[&host, &port, user, address, tls]), password)
+}
+
 /// Sends a message with smtplib.
 #[must_use]
 pub fn send(smtp: SocketAddr, sender: &str, recipients: &str, message: &[u8]) -> Said {

@@ -24,6 +24,16 @@ impl Pair {
     /// Starts `site` with the lines of the page for dmail.conf, and a Postfix
     /// with those of `blocks` for main.cf. `None` if Postfix cannot run here.
     pub(crate) fn start(test: &str, site: impl FnOnce() -> Site, blocks: &[&str]) -> Option<Self> {
+        Self::start_with(test, site, blocks, "")
+    }
+
+    /// The same, with more lines of main.cf.
+    pub(crate) fn start_with(
+        test: &str,
+        site: impl FnOnce() -> Site,
+        blocks: &[&str],
+        more: &str,
+    ) -> Option<Self> {
         let mut postfix = Postfix::new(test)?;
         let private = postfix.private().display().to_string();
         let mut site = site();
@@ -36,7 +46,8 @@ impl Pair {
         let main_cf: Vec<_> =
             blocks.iter().map(|block| integration::lines("postfix", block)).collect();
         let dsmtp = format!("[127.0.0.1]:{}", server.smtp().port());
-        postfix.start(&main_cf.concat().replace("[127.0.0.1]:2525", &dsmtp));
+        let main_cf = main_cf.concat().replace("[127.0.0.1]:2525", &dsmtp);
+        postfix.start(&format!("{main_cf}\n{more}"));
         Some(Self { postfix, site, server })
     }
 

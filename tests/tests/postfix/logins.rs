@@ -1,6 +1,8 @@
 //! SMTP AUTH: Postfix with `smtpd_sasl_type = dovecot`.
 
-use dmail_tests::peer::swaks;
+use dmail_tests::authority::{Authority, Certificate};
+use dmail_tests::peer::{python, swaks};
+use dmail_tests::site::Site;
 
 use crate::kit::{Pair, Switch, dialogue};
 
@@ -56,4 +58,46 @@ fn a_user_base_that_is_down_or_slow_is_no_wrong_password() {
     pair.server.kill();
     let said = dialogue(&swaks::log_in(pair.postfix.smtp(), "PLAIN", "bob", "s3cret"));
     assert!(said.contains("454 4.7.0"), "{said}");
+}
+
+#[test]
+fn a_password_in_clear_text_is_refused_and_one_under_tls_is_not() {
+    let test = "a_password_in_clear_text_is_refused_and_one_under_tls_is_not";
+    let site = || Site::nwauth().user("bob", "s3cret").set("access_plaintext 198.51.100.0/24");
+    let folder = tempfile::tempdir().expect("a directory");
+    let authority = Authority::new(folder.path(), "ours");
+    let Certificate { certificate, key } = authority.issue("mx", &["mx.far.example"]);
+    let main_cf = format!(
+        "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_tls_security_level = may\n\
+         smtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n",
+        certificate.display(),
+        key.display()
+    );
+    let Some(pair) = Pair::start_with(test, site, &["logins"], &main_cf) else { return };
+    for (address, tls, password, expected) in [
+        ("203.0.113.9", false, "s3cret", "535 "),
+        ("203.0.113.9", false, "guess", "535 "),
+        ("203.0.113.9", true, "s3cret", "235 "),
+        ("203.0.113.9", true, "wrong", "535 "),
+        ("198.51.100.9", false, "s3cret", "235 "),
+        ("127.0.0.1", false, "s3cret", "235 "),
+    ] {
+        let said = python::log_in_from(address, pair.postfix.smtp(), ["bob", password], tls);
+        let said = said.success().text();
+        let (xclient, login) = said.split_once('\n').expect("two answers");
+        assert!(xclient.starts_with("220 "), "{said}");
+        assert!(login.starts_with(expected), "{address} {tls} {password}: {said}");
+    }
+    let log = pair.site.log();
+    for line in [
+        "client=203.0.113.9 transport=\"insecure\" reason=\"not-allowed\"",
+        "client=203.0.113.9 transport=\"secured\" reason=\"not-verified\"",
+        "login service=smtp dialect=\"dovecot-auth\" user=\"bob\" client=203.0.113.9 transport=\"secured\"",
+        "login service=smtp dialect=\"dovecot-auth\" user=\"bob\" client=198.51.100.9 transport=\"insecure\"",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    // What was not looked at is no guess.
+    let counted = pair.site.dmail(&["throttle", "list"], &[], "").success().text();
+    assert!(counted.contains("address 203.0.113.9 failures=1 "), "the one under TLS: {counted}");
 }
