@@ -41,7 +41,8 @@ use async_trait::async_trait;
 use dmail_core::pattern::wildcard_match;
 use dmail_core::{
     Account, AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Purpose,
-    RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    RejectionKind, Search, SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Username,
+    Verdict, Watcher,
 };
 use tokio::time::Instant;
 
@@ -324,6 +325,10 @@ impl Authenticator for Cache {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.next.token_issuer()
     }
 
     fn forget_users(&self, mask: &str) -> usize {

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 use dmail_core::{
     AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Purpose, Search,
-    SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 use tokio::sync::watch;
 
@@ -220,6 +220,10 @@ impl Authenticator for Flight {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.next.token_issuer()
     }
 
     fn forget_users(&self, mask: &str) -> usize {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use dmail_core::{
     Account, Advice, AuthRequest, Authenticator, CacheStatus, Change, Guess, Guesses, Origin,
-    Outcome, Proofs, Rejection, Search, SearchOutcome, Unavailable, Username, Verdict, Watcher,
+    Outcome, Proofs, Rejection, Search, SearchOutcome, TokenIssuer, Unavailable, Username, Verdict,
+    Watcher,
 };
 
 use crate::access::{Access, AccessConfig};
@@ -159,6 +160,10 @@ impl Authenticator for Gateway {
 
     fn proofs(&self) -> Proofs {
         self.top.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.top.token_issuer()
     }
 
     fn forget_users(&self, mask: &str) -> usize {

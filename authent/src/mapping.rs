@@ -27,8 +27,8 @@ use async_trait::async_trait;
 use dmail_core::config::VirtualDomain;
 use dmail_core::{
     Account, AuthRequest, Authenticator, CacheStatus, Change, Domain, DropPath, HashSpool, Origin,
-    Outcome, Proofs, Purpose, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome,
-    Service, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    Outcome, Proof, Proofs, Purpose, Rejection, RejectionKind, SaltQuestion, Search, SearchOutcome,
+    Service, TokenIssuer, Unavailable, UnavailableKind, Username, Verdict, Watcher,
 };
 
 use crate::decoy;
@@ -61,14 +61,14 @@ pub struct Domains {
 /// Maps names in front of the gateway's other layers.
 pub struct Mapping {
     next: Arc<dyn Authenticator>,
-    directory: Directory,
+    directory: Arc<Directory>,
 }
 
 impl Mapping {
     /// In front of `next`.
     #[must_use]
     pub fn new(next: Arc<dyn Authenticator>, domains: Domains) -> Self {
-        Self { next, directory: Directory::new(domains) }
+        Self { next, directory: Arc::new(Directory::new(domains)) }
     }
 
     /// The name that the source knows a user by, whoever asks for him.
@@ -90,6 +90,17 @@ impl Mapping {
         let mapped = self.directory.map(login, origin.local)?;
         let canonical = self.directory.canonical(&mapped)?;
         Ok((mapped, canonical))
+    }
+
+    /// Says which names in a token are `user`'s. The address that the client
+    /// came to does not count: the issuer knows nothing of it, and one token
+    /// would be somebody else's at each address.
+    fn tell_names(&self, token: &Proof, user: Username) {
+        let directory = Arc::clone(&self.directory);
+        token.know_asker(move |named| {
+            let mapped = directory.map(named, None);
+            mapped.and_then(|mapped| directory.canonical(&mapped)).is_ok_and(|name| name == user)
+        });
     }
 
     /// The salt of a user, or one that looks like it: who is not there gets an
@@ -164,6 +175,11 @@ impl Authenticator for Mapping {
             request.note("mapping", || "an empty password is refused unasked".into());
             return Ok(Verdict::Rejected(Rejection::not_verified(&user)));
         }
+        if let Purpose::Prove(proof) = &request.purpose
+            && proof.is_token()
+        {
+            self.tell_names(proof, user.clone());
+        }
         match self.next.authenticate(&renamed(request, user)).await? {
             Verdict::Accepted(account) => self.locate(account, &mapped),
             rejected @ Verdict::Rejected(_) => Ok(rejected),
@@ -199,6 +215,10 @@ impl Authenticator for Mapping {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.next.token_issuer()
     }
 
     fn forget_users(&self, mask: &str) -> usize {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use dmail_core::{
     Account, AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Search,
-    SearchOutcome, Unavailable, Username, Verdict, Watcher,
+    SearchOutcome, TokenIssuer, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::cache::{Cache, CacheConfig};
@@ -97,6 +97,10 @@ impl Authenticator for Unmapped {
 
     fn proofs(&self) -> Proofs {
         self.source.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.source.token_issuer()
     }
 
     fn sees_address(&self) -> bool {

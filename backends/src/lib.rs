@@ -10,6 +10,7 @@
 //!                  checkpassword   a program of that interface, for each login
 //!                  dovecot, courier   the auth service of such a server
 //!                  multi    several of these, each with rules of its own
+//!                  oauth2   whose a token is, by signature or by asking the issuer
 //!                  tcpauth  the daemon of another machine
 //! ```
 //!
@@ -207,6 +208,16 @@ pub const SOURCES: &[SourceKind] = &[
             check: |file| dovecot::settings::load(file).diagnostics,
         }),
         open: |settings| Box::pin(async { open_dovecot(settings) }),
+    },
+    SourceKind {
+        name: dmail_oauth2::NAME,
+        program: "oauth2auth",
+        summary: "OAuth 2.0 tokens; the accounts are another base's (role verify)",
+        file: Some(SourceFile {
+            vocabulary: &dmail_oauth2::VOCABULARY,
+            check: dmail_oauth2::check,
+        }),
+        open: |settings| Box::pin(async { Ok(dmail_oauth2::open(&settings.file)?) }),
     },
     SourceKind {
         name: "courier",

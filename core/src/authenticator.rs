@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     Account, AuthRequest, Change, Outcome, Proofs, Records, Rejection, Search, SearchOutcome,
-    Username, Verdict,
+    TokenIssuer, Username, Verdict,
 };
 
 /// Anything that can answer "who is this?": one user base, a pool of child
@@ -94,10 +94,16 @@ pub trait Authenticator: Send + Sync {
         false
     }
 
-    /// Which proofs of a password it can judge, beside passwords themselves.
-    /// A layer passes on what is beneath.
+    /// What it can judge: passwords, if it does not say otherwise. A layer
+    /// passes on what is beneath.
     fn proofs(&self) -> Proofs {
         Proofs::default()
+    }
+
+    /// Where the tokens come from that it judges, if it does. A
+    /// layer passes on what is beneath.
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        None
     }
 
     /// Ends in peace what runs for this source: asks child modules to leave.
@@ -181,6 +187,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
 
     fn proofs(&self) -> Proofs {
         (**self).proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        (**self).token_issuer()
     }
 
     async fn close(&self) {

@@ -41,7 +41,7 @@ pub use guess::{Advice, Guess, Guesses};
 pub use info::{Info, InfoError};
 pub use name::{Domain, DropName, NameError, Username};
 pub use origin::{Origin, Service, SessionId, Transport};
-pub use proof::{Evidence, Proof, Proofs, Salt, SaltQuestion, ScramHash};
+pub use proof::{Evidence, Proof, Proofs, ReadName, Salt, SaltQuestion, ScramHash, TokenIssuer};
 pub use rate::{Rate, RateError};
 pub use record::{Records, UserRecord};
 pub use request::{AuthRequest, Purpose};

@@ -19,7 +19,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::Secret;
+use crate::{Secret, Username};
 
 /// The hash function of a SCRAM mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,14 +88,18 @@ impl SaltQuestion {
     }
 }
 
-/// Something that only whoever knows a user's password can have made. Clones
-/// share the signature.
+/// Something that only whoever knows a user's password can have made, or who
+/// has a token for the user. Clones share what is left in it.
 #[derive(Clone)]
 pub struct Proof {
     /// What was shown.
     pub evidence: Evidence,
     signature: Arc<OnceLock<Box<[u8]>>>,
+    is_asker: Arc<OnceLock<IsAsker>>,
 }
+
+/// Whether a name is the user's whom a request is about.
+type IsAsker = Box<dyn Fn(&Username) -> bool + Send + Sync>;
 
 /// What was shown, by mechanism.
 #[derive(Clone)]
@@ -124,7 +128,29 @@ impl Proof {
     /// A proof that nobody has judged.
     #[must_use]
     pub fn new(evidence: Evidence) -> Self {
-        Self { evidence, signature: Arc::default() }
+        Self { evidence, signature: Arc::default(), is_asker: Arc::default() }
+    }
+
+    /// Whether it is a token, which names its user itself.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        matches!(self.evidence, Evidence::Token(_))
+    }
+
+    /// Leaves word of which names are the asking user's: for whoever knows how
+    /// names are mapped, since a token has the name that its issuer gave.
+    pub fn know_asker(&self, is_asker: impl Fn(&Username) -> bool + Send + Sync + 'static) {
+        let _ = self.is_asker.set(Box::new(is_asker));
+    }
+
+    /// Whether the user that a token names is `user`, who shows it. Without a
+    /// mapping it is the one of the same name, in either case.
+    #[must_use]
+    pub fn is_about(&self, named: &Username, user: &Username) -> bool {
+        match self.is_asker.get() {
+            Some(is_asker) => is_asker(named),
+            None => named.to_lowercase() == user.to_lowercase(),
+        }
     }
 
     /// Keeps the server's signature for the client. For whoever has found the
@@ -171,9 +197,12 @@ impl fmt::Debug for Proof {
     }
 }
 
-/// Which proofs a source can judge, of users whose stored password allows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What a source can judge, of users whose stored password allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proofs {
+    /// Passwords that are told. Who does not know these has no users, only
+    /// what others say of them: it is not asked about passwords at all.
+    pub password: bool,
     /// CRAM-MD5: where passwords are stored in clear text.
     pub cram_md5: bool,
     /// SCRAM-SHA-1 and SCRAM-SHA-256: where their keys are stored.
@@ -182,18 +211,56 @@ pub struct Proofs {
     pub token: bool,
 }
 
+impl Default for Proofs {
+    /// Passwords, as all user bases do.
+    fn default() -> Self {
+        Self { password: true, ..Self::NONE }
+    }
+}
+
 impl Proofs {
+    /// Nothing.
+    pub const NONE: Self = Self { password: false, cram_md5: false, scram: false, token: false };
+
     /// What can be told from a stored text that is shown to us.
-    pub const STORED: Self = Self { cram_md5: true, scram: true, token: false };
+    pub const STORED: Self = Self { password: true, cram_md5: true, scram: true, token: false };
+
+    /// Tokens and nothing else.
+    pub const TOKENS: Self = Self { token: true, ..Self::NONE };
 
     /// Whatever one of the two can judge.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
+            password: self.password || other.password,
             cram_md5: self.cram_md5 || other.cram_md5,
             scram: self.scram || other.scram,
             token: self.token || other.token,
         }
+    }
+}
+
+/// Where tokens come from, as far as a protocol has to know it.
+#[derive(Default)]
+pub struct TokenIssuer {
+    /// The scopes that a token has to have, with blanks between them. Who shows
+    /// one that is refused is told them (RFC 7628 section 3.2.2).
+    pub scope: Option<Box<str>>,
+    /// The address of the issuer's OpenID configuration, which is told, too.
+    pub configuration: Option<Box<str>>,
+    /// Reads the name in a token, for a login that names nobody itself. It is
+    /// no more than such a login's own word.
+    pub named: Option<ReadName>,
+}
+
+/// Reads the name in a token, if it is there to be read.
+pub type ReadName = Box<dyn Fn(&Secret) -> Option<Username> + Send + Sync>;
+
+impl fmt::Debug for TokenIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, configuration, named } = self;
+        let shown = (scope, configuration, named.is_some());
+        f.debug_tuple("TokenIssuer").field(&shown).finish()
     }
 }
 
@@ -213,6 +280,17 @@ mod tests {
         let proof = Proof::new(evidence);
         proof.sign(*b"signature");
         assert_eq!(format!("{proof:?}"), "Proof(SCRAM-SHA-256, hidden)");
+    }
+
+    #[test]
+    fn a_token_is_about_whom_the_mapping_knows_by_its_name() {
+        let name = |text: &str| Username::parse(text.as_bytes()).expect("a name");
+        let proof = Proof::new(Evidence::Token(Secret::new(*b"t")));
+        assert!(proof.is_about(&name("Bob"), &name("bob")));
+        assert!(!proof.is_about(&name("bob@corp.example"), &name("bob")));
+        proof.clone().know_asker(|named| named.as_str() == "bob@corp.example");
+        assert!(proof.is_about(&name("bob@corp.example"), &name("bob")));
+        assert!(!proof.is_about(&name("bob"), &name("bob")));
     }
 
     #[test]

@@ -79,6 +79,7 @@ fn dovecot() -> AuthSession {
     AuthSession::new(Config {
         tempfail: Tempfail::Code,
         mechanisms: PASSWORDS.into(),
+        issuer: None,
         pid: 1,
         connection: 1,
         cookie: [0; 16],

@@ -22,7 +22,7 @@ use dmail_authent::gateway::Gateway;
 use dmail_core::config::{Diagnostic, Settings};
 use dmail_core::{
     Account, Advice, AuthRequest, Authenticator, CacheStatus, Change, Guess, Guesses, Outcome,
-    Proofs, Search, SearchOutcome, Unavailable, Username, Verdict, Watcher,
+    Proofs, Search, SearchOutcome, TokenIssuer, Unavailable, Username, Verdict, Watcher,
 };
 
 use crate::failure::Failure;
@@ -240,6 +240,10 @@ impl Authenticator for Live {
 
     fn proofs(&self) -> Proofs {
         self.with_gateway(Authenticator::proofs)
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.with_gateway(Authenticator::token_issuer)
     }
 
     fn forget_users(&self, mask: &str) -> usize {

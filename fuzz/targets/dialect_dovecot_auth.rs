@@ -11,6 +11,7 @@ fn session() -> AuthSession {
     AuthSession::new(Config {
         tempfail: Tempfail::Code,
         mechanisms: PASSWORDS.into(),
+        issuer: None,
         pid: 7,
         connection: 3,
         cookie: [7; 16],

@@ -10,7 +10,8 @@ fuzz_target!(|input: (u8, bool, Vec<(Vec<u8>, Option<Vec<u8>>, bool)>)| {
     let (which, plus_offered, messages) = input;
     let mechanism = Mechanism::ALL[usize::from(which) % Mechanism::ALL.len()];
     let nonce = "3rfcNHYJY1ZVvWVs7j".into();
-    let mut exchange = Exchange::new(mechanism, Terms { nonce, plus_offered, max_name: 255 });
+    let mut exchange =
+        Exchange::new(mechanism, Terms { nonce, plus_offered, max_name: 255, issuer: None });
     let _ = exchange.begin();
     let mut over = false;
     for (message, binding, yes) in messages {

@@ -28,7 +28,7 @@ use dmail_core::config::{AccessGroup, StateRule};
 use dmail_core::pattern::AddressList;
 use dmail_core::{
     Account, AuthRequest, Authenticator, CacheStatus, Change, Origin, Outcome, Proofs, Purpose,
-    Rejection, Search, SearchOutcome, Service, Unavailable, Verdict, Watcher,
+    Rejection, Search, SearchOutcome, Service, TokenIssuer, Unavailable, Verdict, Watcher,
 };
 
 use rules::Rules;
@@ -141,6 +141,10 @@ impl Authenticator for Access {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.next.token_issuer()
     }
 }
 

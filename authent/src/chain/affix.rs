@@ -40,6 +40,15 @@ impl Affix {
         Username::parse(format!("{}{user}{}", self.prefix, self.suffix).as_bytes()).ok()
     }
 
+    /// A name, or a mask of names, for the member; everybody if a part of the
+    /// mask could stand for what is taken off.
+    pub(super) fn strip_mask(&self, mask: &str) -> String {
+        match Username::parse(mask.as_bytes()) {
+            Ok(user) if !mask.contains(['*', '?']) => self.strip(&user).to_string(),
+            _ => self.strip_pattern(mask),
+        }
+    }
+
     /// The pattern of a search, for the member; everybody if what is taken off
     /// does not stand in it as it is.
     pub(super) fn strip_pattern(&self, pattern: &str) -> String {

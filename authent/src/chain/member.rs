@@ -126,8 +126,23 @@ impl Member {
         match (&self.role, &request.purpose) {
             (Role::Answer, Purpose::Lookup) => includes(&self.verbs.lookup, name),
             (_, Purpose::Lookup) => false,
-            (Role::Answer | Role::Verify, _) => includes(&self.verbs.check, name),
+            (Role::Answer | Role::Verify, purpose) => {
+                self.judges(purpose) && includes(&self.verbs.check, name)
+            }
             _ => false,
+        }
+    }
+
+    /// Whether it is one to ask about such a login. A token is between its
+    /// issuer and those who judge tokens, whoever has the user. All else is
+    /// about the user's password, and he may be with one who knows passwords
+    /// only: nobody else may let him in then.
+    fn judges(&self, purpose: &Purpose) -> bool {
+        let proofs = self.source.proofs();
+        match purpose {
+            Purpose::Lookup => true,
+            Purpose::Prove(proof) if proof.is_token() => proofs.token,
+            Purpose::Check(_) | Purpose::Prove(_) | Purpose::Salt(_) => proofs.password,
         }
     }
 
@@ -142,7 +157,7 @@ impl Member {
             Purpose::Lookup => &self.verbs.lookup,
             _ => &self.verbs.check,
         };
-        includes(verb, request.user.as_str())
+        self.judges(&request.purpose) && includes(verb, request.user.as_str())
     }
 
     /// Whether it can be asked who this user is.

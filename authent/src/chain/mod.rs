@@ -34,7 +34,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dmail_core::{
     Account, AuthRequest, Authenticator, Change, Outcome, Proofs, Purpose, Rejection,
-    RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Verdict, Watcher,
+    RejectionKind, Search, SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Verdict,
+    Watcher,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -293,10 +294,21 @@ impl Authenticator for Chain {
         self.members.iter().any(|member| member.sees_address())
     }
 
-    /// Whatever one of those can judge that check passwords.
+    /// Whatever one of those can judge that are asked about logins.
     fn proofs(&self) -> Proofs {
         let checking = self.members.iter().filter(|member| member.checks());
-        checking.fold(Proofs::default(), |all, member| all.or(member.source.proofs()))
+        checking.fold(Proofs::NONE, |all, member| all.or(member.source.proofs()))
+    }
+
+    /// That of the first who knows one.
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        let checking = self.members.iter().filter(|member| member.checks());
+        checking.filter_map(|member| member.source.token_issuer()).next()
+    }
+
+    fn forget_users(&self, mask: &str) -> usize {
+        let members = self.members.iter();
+        members.map(|member| member.source.forget_users(&member.affix.strip_mask(mask))).sum()
     }
 
     /// All at once, for each may wait for its children.

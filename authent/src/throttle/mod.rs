@@ -49,7 +49,8 @@ use async_trait::async_trait;
 use dmail_core::bounded::Table;
 use dmail_core::{
     Account, AuthRequest, Authenticator, CacheStatus, Change, Outcome, Proofs, Purpose, Rejection,
-    RejectionKind, Search, SearchOutcome, Unavailable, UnavailableKind, Username, Verdict, Watcher,
+    RejectionKind, Search, SearchOutcome, TokenIssuer, Unavailable, UnavailableKind, Username,
+    Verdict, Watcher,
 };
 use ipnet::IpNet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -294,6 +295,10 @@ impl Authenticator for Throttle {
 
     fn proofs(&self) -> Proofs {
         self.next.proofs()
+    }
+
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.next.token_issuer()
     }
 }
 

@@ -144,6 +144,10 @@ impl Module {
             let message = "what a module has to add is asked by lookup";
             given.report(Error, &["do_lookup"], message, "leave the line away");
         }
+        if role != RoleWord::Verify && self.judges_tokens_only() {
+            let message = "a token says who somebody is, and nothing about the account";
+            given.report(Error, &["role", "source"], message, "add the line: role verify");
+        }
         if matches!(role, RoleWord::Merge | RoleWord::Shadow) {
             self.warn_unused(given, &DECIDING, "such a `role`");
             self.warn_unused(given, &["do_set", "do_del"], "such a `role`");
@@ -158,6 +162,10 @@ impl Module {
                 "do_set true, or a module that answers lookups",
             );
         }
+    }
+
+    fn judges_tokens_only(&self) -> bool {
+        self.module.source.as_ref().is_some_and(|source| source.kind.name == dmail_oauth2::NAME)
     }
 
     fn warn_unused(&self, given: &mut Given<'_>, names: &[&str], what: &str) {

@@ -183,6 +183,26 @@ fn every_contradiction_has_its_line_and_its_remedy() {
     }
 }
 
+#[test]
+fn a_source_of_tokens_only_verifies() {
+    let chain =
+        |role: &str| format!("module 10\nsource nwauth a\nmodule 20\nsource oauth2\n{role}");
+    let said = |role: &str| {
+        let (folder, path) = written(&chain(role));
+        fs::write(folder.path().join("secret"), "x".repeat(32)).expect("room");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(folder.path().join("secret"), mode).expect("it is ours");
+        let lines = "issuer i\naudience a\nshared_key * secret\n";
+        fs::write(folder.path().join("oauth2.ini"), lines).expect("room");
+        check(&path).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(said("role verify\n"), [""; 0]);
+    for role in ["", "role answer\n", "role shadow\n", "role merge\n"] {
+        let said = said(role);
+        assert!(said.len() == 1 && said[0].ends_with("add the line: role verify"), "{said:?}");
+    }
+}
+
 fn settings(file: &Path) -> SourceSettings {
     SourceSettings {
         file: file.to_owned(),

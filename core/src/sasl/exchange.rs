@@ -14,10 +14,13 @@
 use std::sync::Arc;
 
 use super::scram::{Binding, Bound, Final, First};
-use super::{Credentials, Flaw, LoginName, Malformed, Mechanism, login_name, plain, scram, token};
+use super::{
+    Credentials, Flaw, LoginName, Malformed, Mechanism, UnusableLogin, login_name, plain, scram,
+    token,
+};
 use crate::{
-    Account, Evidence, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret, Username,
-    Verdict,
+    Account, Evidence, NameError, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret,
+    TokenIssuer, Username, Verdict,
 };
 
 /// What an exchange is begun with.
@@ -32,6 +35,8 @@ pub struct Terms {
     pub plus_offered: bool,
     /// Longest user name of the protocol, in bytes.
     pub max_name: usize,
+    /// Where tokens come from, if any are judged.
+    pub issuer: Option<Arc<TokenIssuer>>,
 }
 
 /// One login.
@@ -116,10 +121,7 @@ impl Exchange {
             }
             (Stage::Judging(None), Verdict::Accepted(account)) => Turn::Accepted(account, None),
             (Stage::Judging(Some(proof)), Verdict::Accepted(account)) => accepted(account, &proof),
-            (Stage::Judging(_), Verdict::Rejected(rejection)) if self.is_token() => {
-                self.stage = Stage::Refused(rejection);
-                Turn::Say(token::REFUSED.to_vec(), None)
-            }
+            (Stage::Judging(_), Verdict::Rejected(rejection)) => self.refuse(rejection),
             (_, Verdict::Rejected(rejection)) => Turn::Refused(rejection),
             (_, Verdict::Accepted(_)) => flawed(Flaw::Over),
         }
@@ -154,8 +156,19 @@ impl Exchange {
         })
     }
 
-    fn token(&mut self, login: Credentials) -> Turn {
+    fn token(&mut self, mut login: Credentials) -> Turn {
+        if login.user == Err(UnusableLogin::Name(NameError::Empty))
+            && let Some(named) = self.name_in(&login.secret)
+        {
+            login.user = login_name(named.as_str().as_bytes(), self.terms.max_name);
+        }
         usable(login, |user, token| self.prove(user, Proof::new(Evidence::Token(token))))
+    }
+
+    /// Whom a token is about, which is shown without a name (RFC 7628 section
+    /// 3.1). Whether that is true is asked as it is of any other login.
+    fn name_in(&self, token: &Secret) -> Option<Username> {
+        self.terms.issuer.as_ref()?.named.as_ref()?(token)
     }
 
     fn prove(&mut self, user: Username, proof: Proof) -> Turn {
@@ -163,8 +176,17 @@ impl Exchange {
         Turn::Ask(user, Purpose::Prove(proof))
     }
 
-    fn is_token(&self) -> bool {
-        matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2)
+    /// The end; a client that has shown a token reads why in a message of its
+    /// own, and answers first.
+    fn refuse(&mut self, rejection: Rejection) -> Turn {
+        let issuer = self.terms.issuer.as_deref();
+        let text = match self.mechanism {
+            Mechanism::OAuthBearer => token::bearer_refused(issuer),
+            Mechanism::XOAuth2 => token::xoauth2_refused(issuer),
+            _ => return Turn::Refused(rejection),
+        };
+        self.stage = Stage::Refused(rejection);
+        Turn::Say(text, None)
     }
 
     /// What a client of CRAM-MD5 signs: a message id (RFC 2195 section 2).

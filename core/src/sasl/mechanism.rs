@@ -72,12 +72,12 @@ impl Mechanism {
         matches!(self, Self::ScramPlus(_))
     }
 
-    /// Whether a user base that can judge `proofs`, and passwords, can serve it.
+    /// Whether a user base that can judge `proofs` can serve it.
     #[must_use]
     pub fn is_served_by(self, proofs: Proofs) -> bool {
         match self {
             Self::CramMd5 => proofs.cram_md5,
-            Self::Login | Self::Plain => true,
+            Self::Login | Self::Plain => proofs.password,
             Self::OAuthBearer | Self::XOAuth2 => proofs.token,
             Self::Scram(_) | Self::ScramPlus(_) => proofs.scram,
         }
@@ -113,6 +113,8 @@ mod tests {
             served.map(Mechanism::name).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(served(Proofs::default()), "PLAIN LOGIN");
+        assert_eq!(served(Proofs::TOKENS), "OAUTHBEARER XOAUTH2");
+        assert_eq!(served(Proofs::NONE), "");
         let token = Proofs { token: true, ..Proofs::default() };
         assert_eq!(served(token), "OAUTHBEARER XOAUTH2 PLAIN LOGIN");
         let stored = "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 \

@@ -7,17 +7,41 @@
 //! ```
 
 use super::{Credentials, Malformed, UnusableLogin, login_name};
-use crate::{NameError, Secret};
+use crate::{NameError, Secret, TokenIssuer};
 
-/// What a client reads whose token was refused. It answers, and then the
-/// exchange has failed.
-pub(super) const REFUSED: &[u8] = br#"{"status":"invalid_token"}"#;
+/// What a client of OAUTHBEARER reads whose token was refused (RFC 7628 section
+/// 3.2.2). It answers, and then the exchange has failed.
+pub(super) fn bearer_refused(issuer: Option<&TokenIssuer>) -> Vec<u8> {
+    let mut text = String::from(r#"{"status":"invalid_token""#);
+    tell(&mut text, "scope", issuer.and_then(|issuer| issuer.scope.as_deref()));
+    tell(&mut text, "openid-configuration", issuer.and_then(|i| i.configuration.as_deref()));
+    text.push('}');
+    text.into_bytes()
+}
+
+/// The same for XOAUTH2, which has its status from HTTP.
+pub(super) fn xoauth2_refused(issuer: Option<&TokenIssuer>) -> Vec<u8> {
+    let mut text = String::from(r#"{"status":"401","schemes":"bearer""#);
+    tell(&mut text, "scope", issuer.and_then(|issuer| issuer.scope.as_deref()));
+    text.push('}');
+    text.into_bytes()
+}
+
+/// Appends a member of a JSON object, if there is a value that needs no escape.
+fn tell(text: &mut String, name: &str, value: Option<&str>) {
+    let plain = |value: &&str| {
+        value.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+    };
+    if let Some(value) = value.filter(plain) {
+        text.push_str(&format!(r#","{name}":"{value}""#));
+    }
+}
 
 /// Between the fields, and twice at the end.
 const SEPARATOR: u8 = 1;
 
-/// Parses a message of OAUTHBEARER. A message without a name is a login that
-/// nobody can have: a token alone names nobody here.
+/// Parses a message of OAUTHBEARER. A message without a name has an empty one,
+/// and is the login of whomever the token names.
 pub(super) fn bearer(message: &[u8], max_name: usize) -> Result<Credentials, Malformed> {
     let fields = fields(message)?;
     let (header, fields) = fields.split_first().ok_or(Malformed::Message)?;
@@ -110,6 +134,28 @@ mod tests {
         ];
         for (parse, message, expected) in rows {
             assert_eq!(parsed(*parse, message), *expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_where_a_better_token_is_had() {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        let issuer = TokenIssuer {
+            scope: Some("mail openid".into()),
+            configuration: Some("https://id.example/.well-known/openid-configuration".into()),
+            named: None,
+        };
+        assert_eq!(
+            text(bearer_refused(Some(&issuer))),
+            "{\"status\":\"invalid_token\",\"scope\":\"mail openid\",\"openid-configuration\":\
+             \"https://id.example/.well-known/openid-configuration\"}"
+        );
+        let expected = r#"{"status":"401","schemes":"bearer","scope":"mail openid"}"#;
+        assert_eq!(text(xoauth2_refused(Some(&issuer))), expected);
+        let odd = TokenIssuer { scope: Some("a\"b".into()), ..TokenIssuer::default() };
+        for issuer in [None, Some(&odd)] {
+            assert_eq!(text(bearer_refused(issuer)), r#"{"status":"invalid_token"}"#);
+            assert_eq!(text(xoauth2_refused(issuer)), r#"{"status":"401","schemes":"bearer"}"#);
         }
     }
 

@@ -123,6 +123,7 @@ impl AuthSession {
             nonce: nonce(mechanism),
             plus_offered: handshake::offered(&self.config, minor).any(Mechanism::is_bound),
             max_name: Username::MAX_BYTES,
+            issuer: self.config.issuer.clone(),
         };
         let exchange = Exchange::new(mechanism, terms);
         let first = exchange.begin();

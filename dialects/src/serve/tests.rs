@@ -131,6 +131,7 @@ impl Talk {
         let config = auth::Config {
             tempfail,
             mechanisms: auth::PASSWORDS.into(),
+            issuer: None,
             pid: 1,
             connection: 1,
             cookie: [0; 16],
@@ -455,6 +456,7 @@ async fn a_broken_off_tcp_connection_is_reset() {
         Box::new(AuthSession::new(auth::Config {
             tempfail: auth::Tempfail::Close,
             mechanisms: auth::PASSWORDS.into(),
+            issuer: None,
             pid: 1,
             connection: 1,
             cookie: [0; 16],

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use dmail_core::{
-    Account, AuthRequest, Authenticator, Change, Origin, Outcome, Proofs, Search, SearchOutcome,
-    Unavailable, Verdict, Watcher,
+    Account, AuthRequest, Authenticator, CacheStatus, Change, Origin, Outcome, Proofs, Search,
+    SearchOutcome, TokenIssuer, Unavailable, Verdict, Watcher,
 };
 use dmail_net::log;
 
@@ -65,8 +65,16 @@ impl Authenticator for Noted {
         self.gateway.proofs()
     }
 
+    fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.gateway.token_issuer()
+    }
+
     fn forget_users(&self, mask: &str) -> usize {
         self.gateway.forget_users(mask)
+    }
+
+    fn cache_status(&self, reset: bool) -> CacheStatus {
+        self.gateway.cache_status(reset)
     }
 
     fn sees_address(&self) -> bool {

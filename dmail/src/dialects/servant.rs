@@ -82,6 +82,7 @@ impl Servant {
                     AuthSession::new(auth::Config {
                         tempfail,
                         mechanisms: served.copied().collect(),
+                        issuer: gateway.token_issuer(),
                         pid: std::process::id(),
                         connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
                         cookie: rand::random(),

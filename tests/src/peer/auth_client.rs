@@ -82,12 +82,22 @@ if mechanism.startswith('SCRAM'):
     if told:
         right = told == b'v=' + base64.b64encode(mac(mac(salted, b'Server Key'), said))
         print('the server', 'knows' if right else 'does not know', 'the password')
+elif mechanism in ('OAUTHBEARER', 'XOAUTH2'):
+    name = f'a={user}' if user else ''
+    who = f'n,{name},' if mechanism == 'OAUTHBEARER' else f'user={user}'
+    line = begin(f'{who}\1auth=Bearer '.encode() + password + b'\1\1')
+    if line[0] == 'CONT':
+        print('told', base64.b64decode(line[2]).decode())
+        send('CONT', '1', b64(b'\1'))
+        line = receive()
+    print(*line)
 else:
     print(*begin(f'\0{user}\0'.encode() + password))
 "#;
 
 /// Logs in over the socket. What is printed: the mechanisms that are offered,
-/// the salt, the last answer, and whether the server knows the password, too.
+/// the salt or why a token was refused, the last answer, and whether the server
+/// knows the password, too.
 #[must_use]
 pub fn log_in(
     socket: &Path,

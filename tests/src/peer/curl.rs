@@ -33,6 +33,21 @@ pub fn read(pop: SocketAddr, user: &str, password: &str, what: &str) -> Said {
     run(curl, login(user, password))
 }
 
+/// Logs in by a token, with `OAUTHBEARER` or `XOAUTH2`, at an address such as
+/// `imap://host:port/`, and changes nothing there. The dialogue is on standard
+/// error.
+#[must_use]
+pub fn show_token(url: &str, mechanism: &str, user: &str, token: &str) -> Said {
+    let mut curl = curl();
+    curl.args(["--verbose", "--config", "-", url]);
+    // By POP3, it takes every reply for one of many lines: it may list.
+    if !url.starts_with("pop3:") {
+        curl.args(["--request", "NOOP"]);
+    }
+    let options = format!("login-options = \"AUTH={mechanism}\"\n");
+    run(curl, format!("user = \"{user}\"\noauth2-bearer = \"{token}\"\n{options}"))
+}
+
 fn curl() -> Command {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--max-time", "30"]);

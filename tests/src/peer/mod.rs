@@ -13,6 +13,7 @@ pub mod dovecot;
 pub mod exim;
 pub mod fd3;
 pub mod gsasl;
+pub mod issuer;
 pub mod mariadb;
 pub mod nginx;
 pub mod postfix;

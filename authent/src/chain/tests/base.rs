@@ -26,6 +26,8 @@ pub(super) struct Base {
     pub(super) half_down: AtomicBool,
     /// It judges no proofs.
     pub(super) passwords_only: AtomicBool,
+    /// It judges tokens and nothing else: each user's is the password.
+    pub(super) tokens_only: AtomicBool,
     /// How long an answer takes.
     pub(super) takes: Mutex<Duration>,
     /// Where all mail lies, if not where dmail.conf says.
@@ -124,9 +126,11 @@ impl Authenticator for Base {
     }
 
     fn proofs(&self) -> Proofs {
-        match self.passwords_only.load(Ordering::SeqCst) {
-            true => Proofs::default(),
-            false => Proofs::STORED,
+        let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        match (is(&self.passwords_only), is(&self.tokens_only)) {
+            (_, true) => Proofs::TOKENS,
+            (true, false) => Proofs::default(),
+            (false, false) => Proofs::STORED,
         }
     }
 

@@ -189,7 +189,7 @@ pub(super) const OPTIONS: &[OptionRow] = &[
         meaning: "How clients may log in, in this order: `PLAIN` and `LOGIN` without it. \
                   `SCRAM-SHA-256`, `SCRAM-SHA-1` and `CRAM-MD5` are for users whose stored \
                   password allows it (`docs/scram.md`), those with `-PLUS` for Dovecot 2.4 only; \
-                  `OAUTHBEARER` and `XOAUTH2` for user bases that judge tokens. What the user \
+                  `OAUTHBEARER` and `XOAUTH2` for tokens (`docs/oauth2.md`). What the user \
                   base cannot judge is not offered.",
     },
     OptionRow {

@@ -20,7 +20,8 @@ crate::settings! {
         /// such a server. `unix_user`: this machine. `dnauth`: the file
         /// `users.dat` of DNews. `tcpauth`: a `tcpauthsvr` on another machine.
         /// `checkpassword`: a program of that interface. `dovecot`, `courier`:
-        /// the auth service of such a server. `multi`: several of these, each
+        /// the auth service of such a server. `oauth2`: tokens, which another
+        /// one of these has the accounts for. `multi`: several of these, each
         /// with rules of its own. `external`: the module that `authent_process`
         /// starts.
         method: AuthentMethod = one("authent_method", method()),
@@ -157,6 +158,8 @@ pub enum AuthentMethod {
     Mysql,
     /// The NWAuth files, in this process.
     Nwauth,
+    /// OAuth 2.0 tokens.
+    Oauth2,
     /// The daemon of another machine.
     Tcpauth,
     /// The users of the operating system.
@@ -164,7 +167,7 @@ pub enum AuthentMethod {
 }
 
 impl AuthentMethod {
-    const WORDS: [(&'static str, Self); 11] = [
+    const WORDS: [(&'static str, Self); 12] = [
         ("nwauth", Self::Nwauth),
         ("ldap", Self::Ldap),
         ("mysql", Self::Mysql),
@@ -174,6 +177,7 @@ impl AuthentMethod {
         ("checkpassword", Self::Checkpassword),
         ("dovecot", Self::Dovecot),
         ("courier", Self::Courier),
+        ("oauth2", Self::Oauth2),
         ("multi", Self::Multi),
         ("external", Self::External),
     ];

@@ -1,11 +1,11 @@
 //! Whole conversations, and what ends them early.
 
 use super::*;
-use crate::{Rejection, Salt};
+use crate::{ReadName, Rejection, Salt};
 
 fn exchange(mechanism: Mechanism, plus_offered: bool) -> Exchange {
     let nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into();
-    Exchange::new(mechanism, Terms { nonce, plus_offered, max_name: 255 })
+    Exchange::new(mechanism, Terms { nonce, plus_offered, max_name: 255, issuer: None })
 }
 
 fn bob() -> Username {
@@ -175,6 +175,36 @@ fn a_refused_token_is_told_in_two_steps() {
     let mut xoauth2 = exchange(Mechanism::XOAuth2, false);
     assert_eq!(respond(&mut xoauth2, "user=bob\x01auth=Bearer t\x01\x01"), "prove bob");
     assert_eq!(told(xoauth2.answered(yes())), "accepted bob ");
+    let mut xoauth2 = exchange(Mechanism::XOAuth2, false);
+    assert_eq!(respond(&mut xoauth2, "user=bob\x01auth=Bearer t\x01\x01"), "prove bob");
+    let said = "say {\"status\":\"401\",\"schemes\":\"bearer\"}";
+    assert_eq!(told(xoauth2.answered(no())), said);
+    assert_eq!(respond(&mut xoauth2, ""), "refused not-verified");
+}
+
+#[test]
+fn a_token_without_a_name_is_the_login_of_whom_it_names() {
+    let start = |issuer: Option<TokenIssuer>, message: &str| {
+        let terms = Terms {
+            nonce: Box::default(),
+            plus_offered: false,
+            max_name: 5,
+            issuer: issuer.map(Arc::new),
+        };
+        respond(&mut Exchange::new(Mechanism::OAuthBearer, terms), message)
+    };
+    let reads = || {
+        let named: ReadName = Box::new(|token: &Secret| Username::parse(token.expose()).ok());
+        Some(TokenIssuer { named: Some(named), ..TokenIssuer::default() })
+    };
+    let nobody = "flawed nobody: Unusable(Name(Empty))";
+    assert_eq!(start(reads(), "n,,\x01auth=Bearer ann\x01\x01"), "prove ann");
+    assert_eq!(start(reads(), "n,a=bob,\x01auth=Bearer ann\x01\x01"), "prove bob");
+    let long = start(reads(), "n,,\x01auth=Bearer anneli\x01\x01");
+    assert_eq!(long, "flawed nobody: Unusable(Name(TooLong { max: 5 }))");
+    assert_eq!(start(None, "n,,\x01auth=Bearer ann\x01\x01"), nobody);
+    let opaque = Some(TokenIssuer::default());
+    assert_eq!(start(opaque, "n,,\x01auth=Bearer ann\x01\x01"), nobody);
 }
 
 proptest::proptest! {

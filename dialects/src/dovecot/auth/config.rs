@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dmail_core::TokenIssuer;
 use dmail_core::sasl::Mechanism;
 
 use super::super::logins::{Cookie, Logins};
@@ -45,6 +46,8 @@ pub struct Config {
     /// The mechanisms that are offered, in this order: [`PASSWORDS`], and
     /// others that the user base can judge ([`Mechanism::is_served_by`]).
     pub mechanisms: Arc<[Mechanism]>,
+    /// Where tokens come from, if any are judged.
+    pub issuer: Option<Arc<TokenIssuer>>,
     /// The server's process.
     pub pid: u32,
     /// The number of this connection, unlike that of any other.

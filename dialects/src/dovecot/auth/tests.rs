@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dmail_core::{
-    Proof, Purpose, Rejection, RejectionKind, Salt, ScramHash, Unavailable, UnavailableKind,
-    Verdict,
+    Proof, Purpose, Rejection, RejectionKind, Salt, ScramHash, TokenIssuer, Unavailable,
+    UnavailableKind, Verdict,
 };
 
 use super::*;
@@ -18,6 +18,7 @@ fn offering(tempfail: Tempfail, mechanisms: &[Mechanism]) -> AuthSession {
     AuthSession::new(Config {
         tempfail,
         mechanisms,
+        issuer: None,
         pid: 7,
         connection: 3,
         cookie: [0xab; 16],
@@ -388,6 +389,52 @@ fn a_binding_is_asked_for_and_taken() {
         let asked = feed(&mut session, &format!("CONT\t1\t{last}{told}\n"), &mut out);
         assert_eq!(asked.len(), expected, "{told}");
         assert_eq!(out.ends_with(b"FAIL\t1\n"), expected == 0, "{told}");
+    }
+}
+
+#[test]
+fn a_refused_token_is_told_in_a_message_and_fails_with_the_next() {
+    let rows = [
+        (
+            Mechanism::OAuthBearer,
+            "n,a=bob,\x01auth=Bearer t\x01\x01",
+            r#"{"status":"invalid_token","scope":"mail"}"#,
+        ),
+        (
+            Mechanism::XOAuth2,
+            "user=bob\x01auth=Bearer t\x01\x01",
+            r#"{"status":"401","schemes":"bearer","scope":"mail"}"#,
+        ),
+    ];
+    for (mechanism, message, told) in rows {
+        let start = || {
+            let mut session = offering(Tempfail::Code, &[mechanism]);
+            let scope = Some("mail".into());
+            let issuer = TokenIssuer { scope, ..TokenIssuer::default() };
+            session.config.issuer = Some(Arc::new(issuer));
+            let response = encoded(message);
+            let hello = format!("VERSION\t1\t2\nAUTH\t1\t{mechanism}\tresp={response}\n");
+            let mut asked = feed(&mut session, &hello, &mut Vec::new());
+            let (ticket, request) = asked.pop().expect("a question");
+            let Purpose::Prove(proof) = request.purpose else { panic!("{mechanism}") };
+            assert!(proof.is_token() && asked.is_empty());
+            (session, ticket)
+        };
+        let (mut session, ticket) = start();
+        let mut out = Vec::new();
+        session.answered(ticket, no("bob"), &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), format!("CONT\t1\t{}\n", encoded(told)));
+        out.clear();
+        assert!(feed(&mut session, "CONT\t1\tAQ==\n", &mut out).is_empty());
+        assert_eq!(String::from_utf8_lossy(&out), "FAIL\t1\n");
+        for (answer, expected) in
+            [(yes("bob"), "OK\t1\tuser=bob\n"), (dead(), "FAIL\t1\tcode=temp_fail\n")]
+        {
+            let (mut session, ticket) = start();
+            out.clear();
+            session.answered(ticket, answer, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{mechanism}");
+        }
     }
 }
 

@@ -138,6 +138,18 @@ impl Dovecot {
         client
     }
 
+    /// Where its IMAP service is, for a client that takes such an address.
+    #[must_use]
+    pub fn imap_url(&self) -> String {
+        format!("imap://{}:{IMAP}/", self.address())
+    }
+
+    /// The same for POP3.
+    #[must_use]
+    pub fn pop_url(&self) -> String {
+        format!("pop3://{}:{POP}/", self.address())
+    }
+
     /// Where its LMTP service listens.
     #[must_use]
     pub fn lmtp(&self) -> SocketAddr {

@@ -1,0 +1,152 @@
+//! Asking the issuer about tokens.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dmail_core::{Secret, Unavailable, UnavailableKind, Username};
+
+use super::issuer::{Does, Issuer, manners};
+use crate::claims::{Refusal, Rules};
+use crate::config::{Asking, Identity, Introspect};
+use crate::introspection::Introspection;
+
+const BOB: &str = r#"{"active": true, "username": "bob", "exp": 5000}"#;
+
+fn rules() -> Rules {
+    Rules {
+        issuers: vec!["https://id.example".into()],
+        audiences: Vec::new(),
+        scopes: Vec::new(),
+        user_claim: "username".into(),
+        domain: None,
+        leeway: 0,
+    }
+}
+
+fn asking(issuer: &Issuer, remember: u64) -> Introspection {
+    let identity = Identity::Client("us".into(), Secret::new(*b"s3cret"));
+    let remember = Duration::from_secs(remember);
+    let asking = Asking { url: issuer.url(), identity, which: Introspect::Opaque, remember };
+    Introspection::new(asking, manners(Duration::from_millis(500)))
+}
+
+/// Whose the token is at the time `now`.
+async fn judge(
+    asking: &Introspection,
+    token: &str,
+    now: u64,
+) -> Result<Result<String, Refusal>, Unavailable> {
+    let bob = Username::parse(b"bob").expect("a name");
+    let judged = asking.judge(&Secret::new(token.as_bytes()), &rules(), &bob, now).await?;
+    Ok(judged.map(|claimed| claimed.user.to_string()))
+}
+
+#[tokio::test]
+async fn the_issuer_is_asked_in_a_form_and_over_one_connection() {
+    let issuer = Issuer::start(Does::Answers(200, BOB.into())).await;
+    let asking = asking(&issuer, 0);
+    for _ in 0..3 {
+        assert_eq!(judge(&asking, "a+b/c&d==", 0).await, Ok(Ok("bob".into())));
+    }
+    let heard = issuer.heard();
+    assert_eq!((heard.len(), issuer.connections()), (3, 1));
+    let basic = format!("\r\nAuthorization: Basic {}\r\n", STANDARD.encode("us:s3cret"));
+    for part in [
+        "POST /at?x=1 HTTP/1.1\r\nHost: 127.0.0.1:",
+        "\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+        &basic,
+        "\r\n\r\ntoken=a%2Bb%2Fc%26d%3D%3D&token_type_hint=access_token",
+    ] {
+        assert!(heard[2].contains(part), "{part}: {}", heard[2]);
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_is_remembered_until_it_expires_and_a_bad_one_never() {
+    let issuer = Issuer::start(Does::Answers(200, BOB.into())).await;
+    let asking = asking(&issuer, 600);
+    assert_eq!(judge(&asking, "t", 0).await, Ok(Ok("bob".into())));
+    issuer.does(Does::Answers(200, r#"{"active": false}"#.into()));
+    assert_eq!(judge(&asking, "t", 4999).await, Ok(Ok("bob".into())));
+    assert_eq!(issuer.heard().len(), 1);
+    assert_eq!(judge(&asking, "t", 5000).await, Ok(Err(Refusal::Inactive)));
+    for _ in 0..3 {
+        assert_eq!(judge(&asking, "other", 0).await, Ok(Err(Refusal::Inactive)));
+    }
+    assert_eq!(issuer.heard().len(), 4);
+    assert_eq!(asking.forget("b?b"), 1);
+    assert_eq!(judge(&asking, "t", 0).await, Ok(Err(Refusal::Inactive)));
+}
+
+#[tokio::test]
+async fn an_issuer_in_trouble_is_no_verdict() {
+    use UnavailableKind::{Dead, Fault, Timeout};
+    let issuer = Issuer::start(Does::Hangs).await;
+    let asking = asking(&issuer, 600);
+    let huge = format!(r#"{{"active": true, "x": "{}"}}"#, "x".repeat(70_000));
+    let troubles = [
+        (Does::Hangs, Timeout),
+        (Does::Answers(500, BOB.into()), Dead),
+        (Does::Answers(503, String::new()), Dead),
+        (Does::Answers(429, String::new()), Dead),
+        (Does::Answers(401, r#"{"active": false}"#.into()), Fault),
+        (Does::Answers(302, String::new()), Fault),
+        (Does::Answers(404, "no".into()), Fault),
+        (Does::Answers(200, "<html>".into()), Fault),
+        (Does::Answers(200, huge), Fault),
+        (Does::Sends(b"\0\0\0".to_vec()), Fault),
+        (Does::Sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".to_vec()), Fault),
+        (Does::Sends([b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; 99_999][..]].concat()), Fault),
+    ];
+    for (trouble, kind) in troubles {
+        let what = format!("{:.40}", format!("{trouble:?}"));
+        issuer.does(trouble);
+        let error = judge(&asking, "sesame", 0).await.expect_err(&what);
+        assert_eq!(error.kind, kind, "{what}: {error}");
+        let url = issuer.url().to_string();
+        assert!(error.detail.starts_with(&url), "{what}: {error}");
+        assert!(!error.detail.contains("sesame") && !error.detail.contains("s3cret"), "{error}");
+    }
+    issuer.does(Does::Answers(200, BOB.into()));
+    assert_eq!(judge(&asking, "t", 0).await, Ok(Ok("bob".into())));
+    drop(issuer);
+    // Who was here lately still is; the connection that was kept is of no use.
+    assert_eq!(judge(&asking, "t", 0).await, Ok(Ok("bob".into())));
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_not_there_is_no_verdict() {
+    let issuer = Issuer::start(Does::Hangs).await;
+    let asking = asking(&issuer, 600);
+    drop(issuer);
+    tokio::task::yield_now().await;
+    assert_eq!(judge(&asking, "t", 0).await.expect_err("nobody").kind, UnavailableKind::Dead);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_is_made_anew() {
+    let issuer = Issuer::start(Does::AnswersAndLeaves(BOB.into())).await;
+    let asking = asking(&issuer, 0);
+    for _ in 0..5 {
+        assert_eq!(judge(&asking, "t", 0).await, Ok(Ok("bob".into())));
+    }
+    assert_eq!(issuer.heard().len(), 5);
+}
+
+#[tokio::test]
+async fn what_the_issuer_says_of_a_token_is_judged() {
+    let issuer = Issuer::start(Does::Hangs).await;
+    let asking = asking(&issuer, 0);
+    let rows = [
+        (r#"{"active": true, "username": "bob"}"#, Ok("bob".to_owned())),
+        (r#"{"active": true, "sub": "bob"}"#, Err(Refusal::Nameless)),
+        (r#"{"active": true, "username": "bob", "exp": 1}"#, Err(Refusal::Expired)),
+        (r#"{"active": true, "username": "bob", "iss": "x"}"#, Err(Refusal::Foreign)),
+        (r#"{"active": false, "username": "bob"}"#, Err(Refusal::Inactive)),
+    ];
+    for (body, expected) in rows {
+        issuer.does(Does::Answers(200, body.into()));
+        assert_eq!(judge(&asking, "t", 9).await, Ok(expected), "{body}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Against an issuer that answers over real connections, well and badly.
+
+mod asking;
+mod issuer;
+mod listing;
+mod source;
