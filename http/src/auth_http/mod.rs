@@ -76,10 +76,16 @@ impl AuthHttp {
         match &login.entry {
             Entry::Mechanism => Reply::Mechanism,
             Entry::Anonymous => self.pass_anonymous().await,
-            Entry::Unusable(why) => {
-                let service = login.protocol.service();
-                let (reason, dialect) = ("bad-input", Self::NAME);
-                tracing::info!(%service, dialect, reason, text = %why, "login refused");
+            Entry::Unusable(why, origin) => {
+                tracing::info!(
+                    service = %origin.service,
+                    dialect = origin.dialect,
+                    client = origin.client.map(tracing::field::display),
+                    transport = origin.transport.name(),
+                    reason = "bad-input",
+                    text = %why,
+                    "login refused"
+                );
                 Reply::Wrong
             }
             Entry::Password(request) => match self.asker.ask(request).await {

@@ -74,7 +74,7 @@ pub enum Entry {
     /// With a password.
     Password(AuthRequest),
     /// With a name or password that nobody can have.
-    Unusable(UnusableLogin),
+    Unusable(UnusableLogin, Origin),
     /// With a proof that needs the password itself (APOP, CRAM-MD5), or a
     /// certificate (EXTERNAL).
     Mechanism,
@@ -216,7 +216,7 @@ fn password(fields: &Fields<'_>, origin: Origin) -> Result<Entry, Malformed> {
     let secret = Secret::new(pass.as_slice());
     Ok(match (Credentials { user, secret }).usable() {
         Ok((user, secret)) => Entry::Password(AuthRequest::check(user, secret, origin)),
-        Err(unusable) => Entry::Unusable(unusable),
+        Err(unusable) => Entry::Unusable(unusable, origin),
     })
 }
 
@@ -257,7 +257,9 @@ mod tests {
         let login = login.expect("a login");
         assert_eq!((login.protocol, login.attempt), (Protocol::Smtp, 3));
         let bad = UnusableLogin::Name(NameError::ForbiddenByte { at: 3 });
-        assert!(matches!(login.entry, Entry::Unusable(why) if why == bad));
+        let Entry::Unusable(why, origin) = login.entry else { panic!("{login:?}") };
+        assert_eq!((why, origin.transport), (bad, Transport::Tls));
+        assert_eq!(origin.client, "192.0.2.7".parse().ok());
         let login =
             self::login(&format!("{POP}Auth-User: bob@corp.example\nAuth-Pass: a+b%25%20\n"));
         let login = login.expect("a login");
