@@ -3,14 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 /// A user name as it travels, from the login command down to the source.
 ///
-/// It holds 1 to [`Username::MAX_BYTES`] bytes of UTF-8 without blanks,
+/// Copies share one text, or have it in themselves if it is as short as most
+/// names are. It holds 1 to [`Username::MAX_BYTES`] bytes of UTF-8 without blanks,
 /// control characters or DEL, so it is one token in every line protocol. It
 /// may still hold `/`, which a suffix `vdomain` needs; only a [`DropName`]
 /// becomes part of a path.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Username(Arc<str>);
+pub struct Username(SmolStr);
 
 impl Username {
     /// Longest name that any protocol may bring. POP logins are held to 78
@@ -133,7 +136,7 @@ impl fmt::Display for Domain {
 /// `%`, no `..`, no leading `-` or `.`, and no `.lock` at the end, for `bob.lock`
 /// is the lock of `bob`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DropName(Arc<str>);
+pub struct DropName(SmolStr);
 
 impl DropName {
     /// Parses a file name for a drop file.
@@ -153,7 +156,7 @@ impl DropName {
     /// Says which byte a path may not hold.
     pub fn of(user: &Username) -> Result<Self, NameError> {
         Self::judge(user.as_str())?;
-        Ok(Self(Arc::clone(&user.0)))
+        Ok(Self(user.0.clone()))
     }
 
     fn judge(text: &str) -> Result<(), NameError> {
