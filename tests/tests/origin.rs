@@ -95,7 +95,10 @@ fn every_dialect_that_tells_of_the_connection_refuses_as_much() {
         let mut auth = Dialect::DovecotAuth.connect(&Place::Unix(site.home().join("auth.sock")));
         let origin = format!("service=imap\trip={client}{told}\tsession=a+b1");
         auth.send_login(1, "bob", "s3cret", &origin);
-        let expected = if allowed { "OK\t1\tuser=bob" } else { "FAIL\t1\tcode=user_disabled" };
+        let expected = match allowed {
+            true => "OK\t1\tuser=bob".to_owned(),
+            false => format!("FAIL\t1\tcode=user_disabled\treason={REFUSED}"),
+        };
         assert_eq!(auth.line(), expected, "dovecot-auth {client} {transport}");
 
         let body = format!(

@@ -26,11 +26,19 @@ pub(super) fn accept(out: &mut Vec<u8>, id: u32, account: &Account, last: Option
     out.push(b'\n');
 }
 
-/// A `FAIL` that says no more than a client may know: Postfix shows the reason.
+/// A `FAIL` that says no more than a client may know: the reason is shown to it.
 pub(super) fn refuse(out: &mut Vec<u8>, id: u32, rejection: &Rejection) {
     match rejection.kind {
         RejectionKind::Disabled | RejectionKind::NotAllowed | RejectionKind::OnHold => {
-            fail(out, id, &[b"code=user_disabled"]);
+            let reason = rejection.told.as_deref().map(|told| {
+                let mut reason = b"reason=".to_vec();
+                put_escaped(&mut reason, told.as_bytes());
+                reason
+            });
+            match &reason {
+                Some(reason) => fail(out, id, &[b"code=user_disabled", reason]),
+                None => fail(out, id, &[b"code=user_disabled"]),
+            }
         }
         RejectionKind::BadInput
         | RejectionKind::NotVerified

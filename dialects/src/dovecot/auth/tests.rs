@@ -248,6 +248,8 @@ fn an_unknown_user_reads_like_a_wrong_password() {
     assert_eq!(reply(Rejection::new(RejectionKind::Throttled, "x")), wrong);
     let suspended = reply(Rejection::new(RejectionKind::NotAllowed, "x"));
     assert_eq!(suspended, "FAIL\t1\tcode=user_disabled\n");
+    let told = reply(Rejection::new(RejectionKind::NotAllowed, "x").telling("not\tin clear text"));
+    assert_eq!(told, "FAIL\t1\tcode=user_disabled\treason=not\u{1}tin clear text\n");
 }
 
 #[test]
