@@ -16,17 +16,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use dmail_core::Authenticator;
-use dmail_net::{Flow, Shutdown};
+use dmail_net::{Flow, Shutdown, log};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::Manners;
 use super::asking::{self, Answered, Asked};
 use super::clock::{Clock, LAST_WORDS};
 use super::end::End;
 use super::input::Input;
 use super::refusals::Refusals;
 use super::stream::Stream;
-use super::{Manners, log};
 use crate::{Answer, Question, Refused, Session, Step, Then};
 
 /// Output beyond which no more requests are taken.
@@ -63,7 +63,7 @@ pub(super) struct Conversation<S> {
     finished: bool,
     stopping: bool,
     clock: Clock,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
 }
 
 impl<S: Stream> Conversation<S> {
@@ -71,6 +71,7 @@ impl<S: Stream> Conversation<S> {
         manners: Arc<Manners>,
         gateway: Arc<dyn Authenticator>,
         session: Box<dyn Session>,
+        refusals: Arc<Refusals>,
         stream: S,
     ) -> Self {
         let clock = Clock::new(manners.first_words);
@@ -86,7 +87,7 @@ impl<S: Stream> Conversation<S> {
             finished: false,
             stopping: false,
             clock,
-            refusals: Refusals::default(),
+            refusals,
         }
     }
 
@@ -273,12 +274,12 @@ impl<S: Stream> Conversation<S> {
 
     /// The session has refused a login itself.
     fn refused(&mut self, refused: Refused) {
-        self.refusals.log(refused, &self.manners, self.peer());
+        self.refusals.log(refused, &self.manners, || self.peer());
     }
 
     /// Takes leave as the end demands. To let go of a stream closes it.
     async fn part(&mut self, end: &End) {
-        self.refusals.tell_left_out(&self.manners);
+        self.refusals.tell_left_out();
         match end {
             End::BrokenOff => self.flow.stream().break_off(),
             End::Broken(_) => {

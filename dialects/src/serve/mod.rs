@@ -16,7 +16,6 @@ mod clock;
 mod conversation;
 mod end;
 mod input;
-mod log;
 mod refusals;
 mod stream;
 
@@ -31,6 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::Session;
 use conversation::Conversation;
+use refusals::Refusals;
 
 pub use end::End;
 pub use stream::{Piped, Stream};
@@ -98,6 +98,7 @@ pub struct Server {
     allow: ByAddress,
     gateway: Arc<dyn Authenticator>,
     new_session: NewSession,
+    refusals: Arc<Refusals>,
 }
 
 impl Server {
@@ -111,7 +112,8 @@ impl Server {
         new_session: NewSession,
     ) -> Arc<Self> {
         let slots = Slots::new(limits);
-        Arc::new(Self { manners: Arc::new(manners), slots, allow, gateway, new_session })
+        let refusals = Arc::new(Refusals::new(manners.dialect));
+        Arc::new(Self { manners: Arc::new(manners), slots, allow, gateway, new_session, refusals })
     }
 
     /// Serves TCP until the server is asked to stop.
@@ -138,9 +140,9 @@ impl Server {
         let session = (self.new_session)();
         let dialect = self.manners.dialect;
         tracing::debug!(dialect, server = stream.peer(), "connected");
-        let gateway = Arc::clone(&self.gateway);
-        let mut conversation =
-            Conversation::new(Arc::clone(&self.manners), gateway, session, stream);
+        let (manners, gateway) = (Arc::clone(&self.manners), Arc::clone(&self.gateway));
+        let refusals = Arc::clone(&self.refusals);
+        let mut conversation = Conversation::new(manners, gateway, session, refusals, stream);
         let end = conversation.run(&shutdown).await;
         let server = || conversation.peer();
         match end {
@@ -177,7 +179,8 @@ pub async fn converse<S: Stream>(
     stream: S,
     shutdown: &Shutdown,
 ) -> End {
-    Conversation::new(manners, gateway, session, stream).run(shutdown).await
+    let refusals = Arc::new(Refusals::new(manners.dialect));
+    Conversation::new(manners, gateway, session, refusals, stream).run(shutdown).await
 }
 
 #[cfg(test)]
