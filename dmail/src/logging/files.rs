@@ -84,9 +84,14 @@ impl LogFiles {
 
     /// Goes on in new files of the same names.
     pub(super) fn reopen(&self) -> Result<(), Failure> {
-        let fresh = open(&self.shared.directory, self.shared.names)?;
+        let mut fresh = open(&self.shared.directory, self.shared.names)?;
         self.write_out();
-        *lock(&self.shared.files) = fresh;
+        let mut files = lock(&self.shared.files);
+        for (fresh, old) in fresh.iter_mut().zip(files.iter_mut()) {
+            let lost = old.lost.take();
+            fresh.lost = lost.map(|lost| Lost { torn: false, ..lost });
+        }
+        *files = fresh;
         Ok(())
     }
 
@@ -156,8 +161,16 @@ struct LogFile {
     file: File,
     /// Empty between two writes, but for its room.
     lines: Vec<u8>,
-    /// How many lines could not be written, and why.
-    lost: Option<(usize, io::Error)>,
+    /// What could not be written. There is nobody whom it could be told to; the
+    /// next line that can be written says so.
+    lost: Option<Lost>,
+}
+
+struct Lost {
+    count: usize,
+    why: io::Error,
+    /// Whether the file ends in a part of a line.
+    torn: bool,
 }
 
 impl LogFile {
@@ -165,25 +178,57 @@ impl LogFile {
         if self.lines.is_empty() {
             return;
         }
-        let told = match &self.lost {
-            Some((count, why)) => {
-                self.file.write_all(format!("{count} lines lost: {why}\n").as_bytes())
+        if self.tell_lost() {
+            if let Err((written, why)) = put(&mut self.file, &self.lines) {
+                let torn = self.lines[..written].last().is_some_and(|byte| *byte != b'\n');
+                self.lost = Some(Lost { count: count(&self.lines[written..]), why, torn });
             }
-            None => Ok(()),
-        };
-        match told.and_then(|()| self.file.write_all(&self.lines)) {
-            Ok(()) => self.lost = None,
-            // There is nobody whom it could be told to; the next line that can
-            // be written says so.
-            Err(error) => {
-                let lines = self.lines.iter().filter(|byte| **byte == b'\n').count();
-                let before = self.lost.as_ref().map_or(0, |(count, _)| *count);
-                self.lost = Some((before + lines, error));
-            }
+        } else if let Some(lost) = &mut self.lost {
+            lost.count += count(&self.lines);
         }
         self.lines.clear();
         self.lines.shrink_to(MUCH);
     }
+
+    /// Whether all that was lost is told.
+    fn tell_lost(&mut self) -> bool {
+        let Some(lost) = &mut self.lost else { return true };
+        let end = if lost.torn { "\n" } else { "" };
+        let notice = format!("{end}{} lines lost: {}\n", lost.count, lost.why);
+        match put(&mut self.file, notice.as_bytes()) {
+            Ok(()) => {
+                self.lost = None;
+                true
+            }
+            Err((written, why)) => {
+                lost.why = why;
+                lost.torn |= written > 0;
+                false
+            }
+        }
+    }
+}
+
+/// Writes all of it.
+///
+/// # Errors
+///
+/// The system's, and how much was written before.
+fn put(file: &mut File, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((written, error)),
+        }
+    }
+    Ok(())
+}
+
+fn count(lines: &[u8]) -> usize {
+    lines.iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// Opens the three files.
@@ -308,5 +353,18 @@ mod tests {
         files.shared.add(Log::Rest, b"five\n", true);
         let lost = "3 lines lost: No space left on device (os error 28)\nfour\nfive\n";
         assert_eq!(text(folder.path(), "rest.log"), lost);
+    }
+
+    #[test]
+    fn a_line_that_is_torn_ends_before_the_loss_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = LogFiles::open(folder.path(), NAMES, NEVER).expect("room");
+        // Written in part, as on a disk with room for ten bytes.
+        let lost = Lost { count: 1, why: io::ErrorKind::StorageFull.into(), torn: true };
+        lock(&files.shared.files)[2].lost = Some(lost);
+        std::fs::write(folder.path().join("rest.log"), "one\npart of").expect("room");
+        files.shared.add(Log::Rest, b"four\n", true);
+        let expected = "one\npart of\n1 lines lost: no storage space\nfour\n";
+        assert_eq!(text(folder.path(), "rest.log"), expected);
     }
 }
