@@ -72,8 +72,9 @@ pub trait Incoming: Send + Sync {
     /// What the session learns of its client.
     type Peer;
 
-    /// Whether a session begins before the next connection is taken: for those
-    /// that mostly have their question there, and their answer at once.
+    /// Whether a session begins before the next connection is taken, in the task
+    /// that takes them, so on one processor: for those that mostly have their
+    /// question there, and their answer at once.
     const AT_ONCE: bool = false;
 
     /// The next connection, and the address that it comes from, if it has one.
@@ -194,6 +195,7 @@ async fn admit<L, S, F>(
     if !L::AT_ONCE {
         return shutdown.spawn_session(session);
     }
+    let _held = shutdown.hold();
     let mut session = Box::pin(session);
     if begins(session.as_mut()).await {
         shutdown.spawn_session(session);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// One server process's way to stop. Clones share the state.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,11 @@ impl Shutdown {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Something that [`drain`](Self::drain) waits for until it is dropped.
+    pub(crate) fn hold(&self) -> TaskTrackerToken {
+        self.sessions.token()
     }
 
     /// Runs a session that [`drain`](Self::drain) waits for.
