@@ -1,9 +1,9 @@
-//! An answer of an issuer's, whole or cut off.
+//! What an issuer answers when it is asked about a token.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (bool, &[u8])| {
-    let (ended, bytes) = input;
-    dmail_oauth2::fuzzing::answer(bytes, ended);
+fuzz_target!(|input: (u16, &[u8])| {
+    let (status, body) = input;
+    dmail_oauth2::fuzzing::answer(status, body);
 });

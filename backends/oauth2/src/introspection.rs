@@ -9,7 +9,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use dmail_core::{Secret, Unavailable, UnavailableKind, Username};
+use hyper::header::HeaderValue;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -24,8 +26,8 @@ const MAX_ANSWER: usize = 64 * 1024;
 /// The service of an issuer that is asked.
 pub(crate) struct Introspection {
     service: Service,
-    /// The header line that says who we are.
-    identity: Zeroizing<String>,
+    /// What we say of who we are.
+    identity: Option<HeaderValue>,
     which: Introspect,
     memory: Option<Memory>,
 }
@@ -78,7 +80,7 @@ impl Introspection {
         form.extend_from_slice(b"token=");
         put_encoded(&mut form, token.expose());
         form.extend_from_slice(b"&token_type_hint=access_token");
-        let answer = self.service.post(&self.identity, &form, MAX_ANSWER).await?;
+        let answer = self.service.post(self.identity.as_ref(), form, MAX_ANSWER).await?;
         read(&answer)
             .map_err(|(kind, why)| Unavailable::new(kind, format!("{}: {why}", self.service.url())))
     }
@@ -106,9 +108,10 @@ pub(crate) fn read(answer: &Answer) -> Result<Option<Claims>, (UnavailableKind, 
     }
 }
 
-fn authorization(identity: &Identity) -> Zeroizing<String> {
-    let (scheme, shown) = match identity {
-        Identity::Nobody => return Zeroizing::default(),
+/// The value of the header `Authorization`, which is wiped in the end.
+fn authorization(identity: &Identity) -> Option<HeaderValue> {
+    let shown = match identity {
+        Identity::Nobody => return None,
         Identity::Client(id, secret) => {
             // Both as in a form (RFC 6749 section 2.3.1).
             let room = 3 * (id.len() + secret.expose().len()) + 1;
@@ -116,13 +119,15 @@ fn authorization(identity: &Identity) -> Zeroizing<String> {
             put_encoded(&mut pair, id.as_bytes());
             pair.push(b':');
             put_encoded(&mut pair, secret.expose());
-            ("Basic", Zeroizing::new(STANDARD.encode(&*pair)))
+            let coded = Zeroizing::new(STANDARD.encode(&*pair));
+            Zeroizing::new([b"Basic ", coded.as_bytes()].concat())
         }
-        Identity::Bearer(token) => {
-            ("Bearer", Zeroizing::new(String::from_utf8_lossy(token.expose()).into_owned()))
-        }
+        Identity::Bearer(token) => Zeroizing::new([b"Bearer ", token.expose()].concat()),
     };
-    Zeroizing::new(["Authorization: ", scheme, " ", &shown, "\r\n"].concat())
+    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(shown));
+    let mut value = value.expect("a secret with control characters was refused when it was read");
+    value.set_sensitive(true);
+    Some(value)
 }
 
 #[cfg(test)]
@@ -130,13 +135,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_we_are_is_one_header_line() {
+    fn who_we_are_is_one_header() {
         let client = Identity::Client("d:mail".into(), Secret::new(*b"a b+c"));
         let coded = STANDARD.encode("d%3Amail:a%20b%2Bc");
-        assert_eq!(*authorization(&client), format!("Authorization: Basic {coded}\r\n"));
-        let bearer = Identity::Bearer(Secret::new(*b"ours"));
-        assert_eq!(*authorization(&bearer), "Authorization: Bearer ours\r\n");
-        assert_eq!(*authorization(&Identity::Nobody), "");
+        let shown = |identity| authorization(&identity).expect("a header");
+        assert_eq!(shown(client), format!("Basic {coded}"));
+        assert_eq!(shown(Identity::Bearer(Secret::new(*b"ours"))), "Bearer ours");
+        assert_eq!(authorization(&Identity::Nobody), None);
+        // No log of a library's shows it.
+        let secret = format!("{:?}", shown(Identity::Bearer(Secret::new(*b"ours"))));
+        assert!(!secret.contains("ours"), "{secret}");
     }
 
     #[test]
@@ -160,7 +168,7 @@ mod tests {
             (503, "", Err(Dead)),
         ];
         for (status, body, expected) in rows {
-            let answer = Answer { status, body: body.into(), keeps: true };
+            let answer = Answer { status, body: body.into() };
             let found = read(&answer).map(|claims| claims.is_some()).map_err(|(kind, _)| kind);
             assert_eq!(found, expected, "{status} {body}");
         }

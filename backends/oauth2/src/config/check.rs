@@ -59,7 +59,8 @@ pub(super) fn claims(claims: &ClaimSettings, keys: &KeySettings, given: &mut Giv
 
 /// Tokens and keys do not cross a network in clear by an oversight.
 pub(super) fn transport(keys: &KeySettings, ask: &AskSettings, given: &mut Given<'_>) {
-    let in_clear = |url: &Option<Url>| url.as_ref().is_some_and(|url| !url.tls && !url.is_here());
+    let in_clear =
+        |url: &Option<Url>| url.as_ref().is_some_and(|url| !url.is_tls() && !url.is_here());
     if in_clear(&keys.jwks_url) {
         let message = "whoever is on the way can put keys of his own into this list";
         given.report(Warning, &["jwks_url"], message, "write https://");
@@ -68,7 +69,7 @@ pub(super) fn transport(keys: &KeySettings, ask: &AskSettings, given: &mut Given
         let message = "tokens cross the network to this address in clear text";
         given.report(Warning, &["introspection_url"], message, "write https://");
     }
-    let by_tls = |url: &Option<Url>| url.as_ref().is_some_and(|url| url.tls);
+    let by_tls = |url: &Option<Url>| url.as_ref().is_some_and(Url::is_tls);
     let urls = ["jwks_url", "introspection_url"];
     let uses_tls = by_tls(&keys.jwks_url) || by_tls(&ask.introspection_url);
     if given.are_sound(&urls) && !uses_tls && given.is_set("ca_file") {

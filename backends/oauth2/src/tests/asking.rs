@@ -10,6 +10,7 @@ use super::issuer::{Does, Issuer, manners};
 use crate::claims::{Refusal, Rules};
 use crate::config::{Asking, Identity, Introspect};
 use crate::introspection::Introspection;
+use crate::web::Url;
 
 const BOB: &str = r#"{"active": true, "username": "bob", "exp": 5000}"#;
 
@@ -25,9 +26,13 @@ fn rules() -> Rules {
 }
 
 fn asking(issuer: &Issuer, remember: u64) -> Introspection {
+    asking_at(issuer.url(), remember)
+}
+
+fn asking_at(url: Url, remember: u64) -> Introspection {
     let identity = Identity::Client("us".into(), Secret::new(*b"s3cret"));
     let remember = Duration::from_secs(remember);
-    let asking = Asking { url: issuer.url(), identity, which: Introspect::Opaque, remember };
+    let asking = Asking { url, identity, which: Introspect::Opaque, remember };
     Introspection::new(asking, manners(Duration::from_millis(500)))
 }
 
@@ -132,6 +137,94 @@ async fn a_connection_that_was_closed_meanwhile_is_made_anew() {
         assert_eq!(judge(&asking, "t", 0).await, Ok(Ok("bob".into())));
     }
     assert_eq!(issuer.heard().len(), 5);
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nobody_listens_any_more_is_made_anew() {
+    let issuer = Issuer::start(Does::AnswersOnce(BOB.into())).await;
+    let asking = asking(&issuer, 0);
+    for _ in 0..5 {
+        assert_eq!(judge(&asking, "t", 0).await, Ok(Ok("bob".into())));
+    }
+    assert!(issuer.heard().len() > 5, "connections are used again");
+}
+
+#[tokio::test]
+async fn an_answer_has_the_forms_of_http_and_no_other() {
+    let good = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 48\r\n\r\n{BODY}",
+        "HTTP/1.1 200 \r\nconnection: x, Close\r\ncontent-length: 48\r\n\r\n{BODY}",
+        "HTTP/1.0 200 OK\r\n\r\n{BODY}",
+        "HTTP/1.1 200 OK\r\n\r\n{BODY}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n30;x=y\r\n{BODY}\r\n0\r\nA: b\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 48\r\n\r\n{BODY}",
+        // Something follows that nobody asked for.
+        "HTTP/1.1 200 OK\r\nContent-Length: 48\r\n\r\n{BODY}HTTP/1.1 500 Oh\r\n\r\n",
+    ];
+    let bad = [
+        "HTTP/1.1 200 OK\r\nContent-Length: +48\r\n\r\n{BODY}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 48\r\nContent-Length: 49\r\n\r\n{BODY} ",
+        "HTTP/1.1 200 OK\r\nContent-Length: 49\r\n\r\n{BODY}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n{BODY}\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n30\r\n{BODY}x\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n30\r\n{BODY}\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n{BODY}{SPACE}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n111a0\r\n{BODY}{SPACE}\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n{HEADERS}\r\n{BODY}",
+        "HTTP/1.1 101 Up\r\n\r\n{BODY}",
+        "HTTP/2.0 200 OK\r\nContent-Length: 48\r\n\r\n{BODY}",
+        "{BODY}",
+        "",
+    ];
+    let (space, headers) = (" ".repeat(70_000), "A: b\r\n".repeat(1_000));
+    let issuer = Issuer::start(Does::Hangs).await;
+    let asking = asking(&issuer, 0);
+    for (form, is_good) in good.map(|form| (form, true)).into_iter().chain(bad.map(|f| (f, false)))
+    {
+        let said = form.replace("{BODY}", BOB).replace("{SPACE}", &space);
+        issuer.does(Does::Sends(said.replace("{HEADERS}", &headers).into_bytes()));
+        match judge(&asking, "t", 0).await {
+            Ok(judged) => assert!(is_good && judged == Ok("bob".into()), "{form}"),
+            Err(error) => {
+                assert!(!is_good && error.kind == UnavailableKind::Fault, "{form}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_sent_on_to_somebody_else() {
+    let other = Issuer::start(Does::Answers(200, BOB.into())).await;
+    let issuer = Issuer::start(Does::Hangs).await;
+    let asking = asking(&issuer, 0);
+    for status in [301, 302, 303, 307, 308] {
+        let head = format!("HTTP/1.1 {status} X\r\nLocation: {}\r\n\r\n", other.url());
+        issuer.does(Does::Sends(head.into_bytes()));
+        let error = judge(&asking, "t", 0).await.expect_err("no answer");
+        assert_eq!(error.kind, UnavailableKind::Fault, "{error}");
+    }
+    assert_eq!((issuer.heard().len(), other.connections()), (5, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_no_verdict() {
+    let issuer = Issuer::start(Does::Hangs).await;
+    let hanging = asking_at(issuer.url_by("https"), 0);
+    let error = judge(&hanging, "t", 0).await.expect_err("no answer");
+    assert_eq!(error.kind, UnavailableKind::Timeout, "{error}");
+    assert!(issuer.heard().is_empty());
+}
+
+#[tokio::test]
+async fn there_are_no_more_connections_than_allowed_and_who_waits_has_a_deadline_too() {
+    let issuer = Issuer::start(Does::Hangs).await;
+    let asking = asking(&issuer, 0);
+    let one = || judge(&asking, "t", 0);
+    let all = tokio::join!(one(), one(), one(), one(), one());
+    for judged in [all.0, all.1, all.2, all.3, all.4] {
+        assert_eq!(judged.expect_err("no answer").kind, UnavailableKind::Timeout);
+    }
+    assert_eq!((issuer.connections(), issuer.heard().len()), (2, 2));
 }
 
 #[tokio::test]

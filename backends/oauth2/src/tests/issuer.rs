@@ -26,6 +26,8 @@ pub(super) enum Does {
     Hangs,
     /// It answers, and closes the connection without having said so.
     AnswersAndLeaves(String),
+    /// It answers once, and closes the connection when it is asked again there.
+    AnswersOnce(String),
 }
 
 /// An issuer on a port of its own.
@@ -76,7 +78,12 @@ impl Issuer {
     }
 
     pub(super) fn url(&self) -> Url {
-        Url::parse(&format!("http://{}/at?x=1", self.address)).expect("an address")
+        self.url_by("http")
+    }
+
+    /// Its address, if it were asked over that.
+    pub(super) fn url_by(&self, scheme: &str) -> Url {
+        Url::parse(&format!("{scheme}://{}/at?x=1", self.address)).expect("an address")
     }
 }
 
@@ -89,6 +96,7 @@ impl Drop for Issuer {
 impl Shared {
     async fn serve(self: Arc<Self>, mut stream: TcpStream) {
         let mut input = Vec::new();
+        let mut answered = false;
         while let Some(request) = next(&mut stream, &mut input).await {
             self.heard.lock().expect("no panic").push(request);
             let does = self.does.lock().expect("no panic").clone();
@@ -98,12 +106,15 @@ impl Shared {
             let (bytes, goes_on) = match does {
                 Does::Answers(status, body) => (answer(status, &body).into_bytes(), true),
                 Does::AnswersAndLeaves(body) => (answer(200, &body).into_bytes(), false),
+                Does::AnswersOnce(_) if answered => return,
+                Does::AnswersOnce(body) => (answer(200, &body).into_bytes(), true),
                 Does::Sends(bytes) => (bytes, false),
                 Does::Hangs => std::future::pending().await,
             };
             if stream.write_all(&bytes).await.is_err() || !goes_on {
                 return;
             }
+            answered = true;
         }
     }
 }

@@ -1,44 +1,37 @@
-//! The services of an issuer, asked over HTTP/1.1: no redirects, no cookies, no
-//! compression. Written here because what is sent is a token: the buffers are
-//! wiped.
+//! The services of an issuer, asked by hyper's client over HTTP/1.1: no
+//! redirects, no proxies, no cookies, no compression. What it leaves to us is
+//! how much there may be of everything.
 //!
 //! ```text
-//!   ask ─▶ a turn (there are so many) ─▶ an idle connection, or a new one
-//!          └──────────── all within one deadline ──────────────┘
+//!   ask ─▶ a place ─▶ a turn ─▶ an idle connection, or a new one ─▶ head ─▶ body
+//!         (so many)  (so many)  └─ closed meanwhile: once more ─┘       (so long)
+//!          └────────────────────── all within one deadline ─────────────────┘
 //! ```
 
-mod answer;
+mod connect;
+mod trouble;
 mod url;
 
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dmail_core::{Unavailable, UnavailableKind};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Method, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-pub(crate) use answer::{Answer, parse as parse_answer};
+use connect::Client;
+use trouble::Trouble;
 pub(crate) use url::Url;
 
-/// How long a connection is kept that nobody uses. Servers that are asked much
-/// close them after some seconds more.
-const IDLE: Duration = Duration::from_secs(4);
 /// How many questions wait for their turn.
 const QUEUE: usize = 1_000;
-/// How much is read at a time.
-const READ: usize = 8 * 1024;
-
-/// Any byte stream.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// How services are asked.
 #[derive(Debug, Clone)]
@@ -50,6 +43,14 @@ pub(crate) struct Manners {
     pub(crate) connections: usize,
 }
 
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The status code.
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
 /// One service.
 pub(crate) struct Service {
     url: Url,
@@ -57,27 +58,19 @@ pub(crate) struct Service {
     /// For those who are asking, and those who wait for their turn.
     places: Semaphore,
     turns: Semaphore,
-    idle: Mutex<Vec<(Instant, Box<dyn Stream>)>>,
-}
-
-/// Why a service gave no answer.
-#[derive(Debug, thiserror::Error)]
-enum Trouble {
-    #[error(transparent)]
-    Fault(#[from] answer::Fault),
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// Nothing was heard on a connection that had been idle: its server has
-    /// closed it meanwhile.
-    #[error("the connection was closed")]
-    Stale,
+    /// Uses a connection again.
+    usual: Client,
+    /// Makes a new one each time.
+    anew: Client,
 }
 
 impl Service {
     pub(crate) fn new(url: Url, manners: Manners) -> Self {
         let turns = Semaphore::new(manners.connections);
         let places = Semaphore::new(manners.connections + QUEUE);
-        Self { url, manners, places, turns, idle: Mutex::default() }
+        let usual = connect::client(&manners, manners.connections);
+        let anew = connect::client(&manners, 0);
+        Self { url, manners, places, turns, usual, anew }
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -86,59 +79,57 @@ impl Service {
 
     /// Asks by GET.
     pub(crate) async fn get(&self, max: usize) -> Result<Answer, Unavailable> {
-        self.ask("GET", "Accept: application/json, */*\r\n", b"", max).await
+        let mut request = self.request(Method::GET, Bytes::new());
+        let accepted = HeaderValue::from_static("application/json, */*");
+        request.headers_mut().insert(ACCEPT, accepted);
+        self.ask(request, max).await
     }
 
-    /// Asks by POST, with a form and with more header lines.
+    /// Asks by POST, with a form, and says who we are. The form is wiped as soon
+    /// as it is sent.
     pub(crate) async fn post(
         &self,
-        headers: &Zeroizing<String>,
-        form: &[u8],
+        identity: Option<&HeaderValue>,
+        form: Zeroizing<Vec<u8>>,
         max: usize,
     ) -> Result<Answer, Unavailable> {
-        let about_form = format!(
-            "Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n",
-            form.len()
-        );
-        let headers = Zeroizing::new([&about_form, headers.as_str()].concat());
-        self.ask("POST", &headers, form, max).await
+        let mut request = self.request(Method::POST, Bytes::from_owner(form));
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, form);
+        headers.extend(identity.map(|identity| (AUTHORIZATION, identity.clone())));
+        self.ask(request, max).await
     }
 
-    async fn ask(
-        &self,
-        method: &str,
-        headers: &str,
-        body: &[u8],
-        max: usize,
-    ) -> Result<Answer, Unavailable> {
-        let Url { target, .. } = &self.url;
-        let host = self.url.authority();
-        let line = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dmail\r\n");
-        // In one piece that is never moved: nothing of a token stays behind.
-        let request = [line.as_bytes(), headers.as_bytes(), b"\r\n", body].concat();
-        let request = Zeroizing::new(request);
+    fn request(&self, method: Method, body: Bytes) -> Request<Full<Bytes>> {
+        let uri = self.url.to_uri();
+        let server = uri.authority().map(|server| server.as_str()).unwrap_or_default();
+        let server = HeaderValue::from_str(server).expect("a server's name is plain text");
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(HOST, server);
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("dmail"));
+        request
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>, max: usize) -> Result<Answer, Unavailable> {
         let Ok(_place) = self.places.try_acquire() else {
             let detail = format!("{}: too many questions wait for it already", self.url);
             return Err(Unavailable::new(UnavailableKind::Overloaded, detail));
         };
         let asking = async {
             let _turn = self.turns.acquire().await.expect("it is never closed");
-            match self.exchange(self.take_idle(), &request, max).await {
-                Err(Trouble::Stale) => self.exchange(None, &request, max).await,
+            match exchange(&self.usual, request.clone(), max).await {
+                Err(trouble) if trouble.is_stale => exchange(&self.anew, request, max).await,
                 done => done,
             }
         };
-        let detail = |why: &dyn std::fmt::Display| format!("{}: {why}", self.url);
+        let detail = |why: &str| format!("{}: {why}", self.url);
         match timeout(self.manners.timeout, asking).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(trouble)) => {
-                let kind = match trouble {
-                    Trouble::Fault(_) => UnavailableKind::Fault,
-                    Trouble::Io(_) | Trouble::Stale => UnavailableKind::Dead,
-                };
-                Err(Unavailable::new(kind, detail(&trouble)))
-            }
+            Ok(Err(trouble)) => Err(Unavailable::new(trouble.kind, detail(&trouble.why))),
             Err(_) => {
                 let seconds = self.manners.timeout.as_secs_f64();
                 let why = format!("no answer within {seconds} s");
@@ -146,85 +137,28 @@ impl Service {
             }
         }
     }
-
-    /// One question over a connection: that one, or a new one.
-    async fn exchange(
-        &self,
-        idle: Option<Box<dyn Stream>>,
-        request: &[u8],
-        max: usize,
-    ) -> Result<Answer, Trouble> {
-        let is_old = idle.is_some();
-        let mut stream = match idle {
-            Some(stream) => stream,
-            None => self.connect().await?,
-        };
-        let stale = |trouble: Trouble| if is_old { Trouble::Stale } else { trouble };
-        let sent = async {
-            stream.write_all(request).await?;
-            stream.flush().await
-        };
-        sent.await.map_err(|error| stale(error.into()))?;
-        let mut input = Vec::with_capacity(READ);
-        loop {
-            let heard = match stream.read_buf(&mut input).await {
-                Err(error) if input.is_empty() => return Err(stale(error.into())),
-                // Without a goodbye of TLS: what was told must be whole.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-                heard => heard?,
-            };
-            if heard == 0 && input.is_empty() {
-                return Err(stale(answer::Fault::Cut.into()));
-            }
-            if let Some(answer) = parse_answer(&input, heard == 0, max)? {
-                if answer.keeps {
-                    self.give_back(stream);
-                }
-                return Ok(answer);
-            }
-            input.reserve(READ);
-        }
-    }
-
-    async fn connect(&self) -> Result<Box<dyn Stream>, Trouble> {
-        let Url { host, port, tls, .. } = &self.url;
-        let stream = TcpStream::connect((host.as_str(), *port)).await?;
-        stream.set_nodelay(true)?;
-        if !tls {
-            return Ok(Box::new(stream));
-        }
-        let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-        let connector = TlsConnector::from(Arc::clone(&self.manners.tls));
-        Ok(Box::new(connector.connect(name, stream).await?))
-    }
-
-    /// The connection that was used last; those that are too old are closed.
-    fn take_idle(&self) -> Option<Box<dyn Stream>> {
-        let mut idle = self.idle();
-        idle.retain(|(since, _)| since.elapsed() < IDLE);
-        idle.pop().map(|(_, stream)| stream)
-    }
-
-    fn give_back(&self, stream: Box<dyn Stream>) {
-        self.idle().push((Instant::now(), stream));
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Box<dyn Stream>)>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
+
+/// One question, and its answer of so many bytes at most.
+async fn exchange(
+    client: &Client,
+    request: Request<Full<Bytes>>,
+    max: usize,
+) -> Result<Answer, Trouble> {
+    let answer = client.request(request).await.map_err(|error| Trouble::asking(&error))?;
+    let status = answer.status().as_u16();
+    let body = Limited::new(answer.into_body(), max).collect().await;
+    let body = body.map_err(|error| Trouble::hearing(&*error))?;
+    Ok(Answer { status, body: body.to_bytes().into() })
+}
+
+/// What stands for itself in a form (RFC 3986 section 2.3).
+const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Appends `value` to a form, so that it is one value.
 pub(crate) fn put_encoded(out: &mut Vec<u8>, value: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in value {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
-            byte => {
-                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-                out.extend_from_slice(&[b'%', HEX[high], HEX[low]]);
-            }
-        }
+    for part in percent_encode(value, &PLAIN) {
+        out.extend_from_slice(part.as_bytes());
     }
 }
 

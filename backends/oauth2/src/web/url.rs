@@ -1,91 +1,68 @@
 //! The address of a service of the issuer's.
 
+use std::cell::Cell;
 use std::fmt;
-use std::net::IpAddr;
+
+use hyper::Uri;
+use url::Host;
 
 /// `https://host[:port]/path`, without user, password and fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url {
-    /// Whether it is asked over TLS.
-    pub(crate) tls: bool,
-    /// A name or an address, without brackets.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    /// Path and query; starts with `/`.
-    pub(crate) target: String,
-    text: String,
+    parsed: url::Url,
+    text: Box<str>,
 }
 
 impl Url {
-    /// Reads an address.
+    /// Reads an address. What a browser would put right is wrong here.
     ///
     /// # Errors
     ///
     /// Says what is wrong with it.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let (tls, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-            (Some(rest), _) => (true, rest),
-            (None, Some(rest)) => (false, rest),
-            (None, None) => return Err("it has to start with https:// or http://"),
-        };
-        if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\<>^`{|}#".contains(&byte)) {
-            return Err("it has a character that an address does not have");
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if !text.starts_with("https://") && !text.starts_with("http://") {
+            return Err("it has to start with https:// or http://".into());
         }
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (server, target) = rest.split_at(end);
-        if server.contains('@') {
-            return Err("a name or password has settings of its own");
+        if !text.is_ascii() {
+            return Err("it has a character that an address does not have".into());
         }
-        let (host, port) = split_port(server)?;
-        let port = match port {
-            None if tls => 443,
-            None => 80,
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("this is no port")?,
-        };
-        let of_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-        if host.is_empty() || !host.bytes().all(of_host) {
-            return Err("this is no host");
+        let put_right = Cell::new(None);
+        let note = |what| put_right.set(Some(what));
+        let parser = url::Url::options().syntax_violation_callback(Some(&note));
+        let parsed = parser.parse(text).map_err(|why| why.to_string())?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err("a name or password has settings of its own".into());
         }
-        let target = match target {
-            target if target.starts_with('/') => target.to_owned(),
-            target => format!("/{target}"),
-        };
-        Ok(Self { tls, host: host.to_owned(), port, target, text: text.to_owned() })
+        if let Some(what) = put_right.get() {
+            return Err(what.description().into());
+        }
+        if parsed.fragment().is_some() {
+            return Err("what is behind # is not for a server".into());
+        }
+        if parsed.port() == Some(0) || parsed.as_str().parse::<Uri>().is_err() {
+            return Err("nobody can be asked there".into());
+        }
+        Ok(Self { parsed, text: text.into() })
+    }
+
+    /// Whether it is asked over TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.parsed.scheme() == "https"
     }
 
     /// Whether what is sent there does not leave this machine.
     pub(crate) fn is_here(&self) -> bool {
-        let address = self.host.parse::<IpAddr>();
-        address.map_or(self.host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
-    }
-
-    /// What the header `Host` says.
-    pub(crate) fn authority(&self) -> String {
-        let usual = if self.tls { 443 } else { 80 };
-        let host = match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.clone(),
-        };
-        if self.port == usual { host } else { format!("{host}:{}", self.port) }
-    }
-}
-
-fn split_port(server: &str) -> Result<(&str, Option<&str>), &'static str> {
-    if let Some(rest) = server.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or("the bracket is not closed")?;
-        if host.parse::<std::net::Ipv6Addr>().is_err() {
-            return Err("there is no IPv6 address between the brackets");
+        match self.parsed.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
         }
-        return match rest.strip_prefix(':') {
-            None if rest.is_empty() => Ok((host, None)),
-            Some(port) => Ok((host, Some(port))),
-            None => Err("this is no port"),
-        };
     }
-    match server.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err("an IPv6 address stands in brackets"),
-        Some((host, port)) => Ok((host, Some(port))),
-        None => Ok((server, None)),
+
+    /// As a request has it.
+    pub(super) fn to_uri(&self) -> Uri {
+        self.parsed.as_str().parse().expect("it was one when it was read")
     }
 }
 
@@ -109,14 +86,17 @@ mod tests {
             ("http://127.0.0.1:8080/a?b=c/d", {
                 (false, "127.0.0.1", 8080, "/a?b=c/d", "127.0.0.1:8080")
             }),
-            ("https://[::1]:9443/", (true, "::1", 9443, "/", "[::1]:9443")),
+            ("https://[::1]:9443/", (true, "[::1]", 9443, "/", "[::1]:9443")),
             ("http://id.example:80/", (false, "id.example", 80, "/", "id.example")),
         ];
         for (text, expected) in rows {
             let url = Url::parse(text).expect(text);
-            let authority = url.authority();
-            let found = (url.tls, &*url.host, url.port, &*url.target, &*authority);
-            assert_eq!(found, expected, "{text}");
+            let uri = url.to_uri();
+            let port = url.parsed.port_or_known_default().expect("a port");
+            let host = uri.host().expect("a host");
+            let target = uri.path_and_query().expect("a path").as_str();
+            let authority = uri.authority().expect("a server").as_str();
+            assert_eq!((url.is_tls(), host, port, target, authority), expected, "{text}");
             assert_eq!(url.to_string(), text);
         }
     }
@@ -130,6 +110,7 @@ mod tests {
             "https://",
             "https:///x",
             "https://bob:pw@id.example/",
+            "https://@id.example/",
             "https://id.example:0/",
             "https://id.example:99999/",
             "https://id.example:x/",
@@ -137,6 +118,8 @@ mod tests {
             "https://[::1/",
             "https://[id.example]/",
             "https://id.example/a b",
+            "https://id.example/a\\b",
+            "https://id.example/{a}|\"<b>^`",
             "https://id.example/#a",
             "https://id.ex\u{e4}mple/",
             "https://id.example/\r\nX: y",
