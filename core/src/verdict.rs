@@ -80,12 +80,21 @@ pub struct Rejection {
     /// account cannot be used. One line of printable ASCII. Without it, the
     /// client reads the same as after a wrong password.
     pub told: Option<Arc<str>>,
+    /// Whether it may have been a guess, which the throttle counts. Not if the
+    /// client has shown what was right once.
+    pub is_guess: bool,
 }
 
 impl Rejection {
     /// A rejection of this kind.
     pub fn new(kind: RejectionKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), told: None }
+        Self { kind, text: text.into(), told: None, is_guess: true }
+    }
+
+    /// The same, of somebody who cannot have guessed what he showed.
+    #[must_use]
+    pub fn of_no_guess(self) -> Self {
+        Self { is_guess: false, ..self }
     }
 
     /// The same, with a text for the client. Only for somebody who has shown

@@ -130,11 +130,11 @@ impl Throttle {
             let verdict = self.next.authenticate(request).await;
             match &verdict {
                 Ok(Verdict::Accepted(_)) => inside.note_login(start),
-                Ok(Verdict::Rejected(_)) => {
+                Ok(Verdict::Rejected(rejection)) if rejection.is_guess => {
                     drop(inside);
                     self.conclude_wrong_in_known(request, start, &place, &places).await;
                 }
-                Err(_) => {}
+                Ok(Verdict::Rejected(_)) | Err(_) => {}
             }
             return verdict;
         }
@@ -155,11 +155,11 @@ impl Throttle {
                 reservation.settle(Answer::Right);
                 self.note_login(&place, start);
             }
-            Ok(Verdict::Rejected(_)) => {
+            Ok(Verdict::Rejected(rejection)) if rejection.is_guess => {
                 let until = reservation.settle(Answer::Wrong);
                 self.answer_wrong(request, start, until).await;
             }
-            Err(_) => {
+            Ok(Verdict::Rejected(_)) | Err(_) => {
                 reservation.settle(Answer::None);
             }
         }

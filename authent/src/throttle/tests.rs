@@ -29,6 +29,7 @@ impl Authenticator for Base {
             b"silence" => {
                 Err(Unavailable::new(dmail_core::UnavailableKind::Dead, "as it was asked to"))
             }
+            b"stale" => Ok(Verdict::Rejected(Rejection::not_verified(&request.user).of_no_guess())),
             _ => Ok(Verdict::Rejected(Rejection::not_verified(&request.user))),
         }
     }
@@ -69,6 +70,18 @@ pub(super) async fn ask(
 
 const WRONG: Option<RejectionKind> = Some(RejectionKind::NotVerified);
 pub(super) const REFUSED: Option<RejectionKind> = Some(RejectionKind::Throttled);
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_can_have_guessed_is_refused_and_not_counted() {
+    let throttle = throttle(5);
+    for user in ["ann", "bob", "bob"] {
+        for _ in 0..20 {
+            assert_eq!(ask(&throttle, user, "stale", "192.0.2.1").await, (WRONG, 0), "{user}");
+        }
+        // Also where the user is known from then on.
+        assert_eq!(ask(&throttle, user, "right", "192.0.2.1").await, (None, 0), "{user}");
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_answers_to_guesses_come_slower_and_slower() {

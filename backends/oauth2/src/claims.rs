@@ -63,6 +63,8 @@ pub(crate) enum Refusal {
     Malformed(&'static str),
     #[error("the token does not say who the user is (user_claim)")]
     Nameless,
+    #[error("it does not have the form of a token (RFC 6750)")]
+    NoToken,
     #[error("a signed token has to say when it expires (exp)")]
     NoExpiry,
     #[error("the token does not count yet (nbf)")]

@@ -23,6 +23,19 @@ use crate::web::{Answer, Manners, Service, put_encoded};
 /// Longest answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// A token, and who shows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// The token.
+    pub(crate) token: &'a Secret,
+    /// Who logs in with it, as the gateway calls him.
+    pub(crate) asker: &'a Username,
+    /// Whether it is the asker whom the issuer calls so.
+    pub(crate) is_asker: &'a (dyn Fn(&Username) -> bool + Sync),
+    /// What its signature vouches for, if that was looked at.
+    pub(crate) signed: Option<&'a Claimed>,
+}
+
 /// The service of an issuer that is asked.
 pub(crate) struct Introspection {
     service: Service,
@@ -45,26 +58,39 @@ impl Introspection {
         self.which == Introspect::All
     }
 
-    /// Whose a token is, which `asker` shows at the time `now`.
+    /// Whose a token is that is shown at the time `now`. Of one that is signed,
+    /// the issuer need only say that it still counts; it may not say that it is
+    /// somebody else's.
     ///
     /// # Errors
     ///
     /// If the issuer does not say.
     pub(crate) async fn judge(
         &self,
-        token: &Secret,
+        shown: Shown<'_>,
         rules: &Rules,
-        asker: &Username,
         now: u64,
     ) -> Result<Result<Claimed, Refusal>, Unavailable> {
+        let Shown { token, asker, is_asker, signed } = shown;
         let known = self.memory.as_ref().and_then(|memory| memory.recall(token, now));
         if let Some(claimed) = known {
             return Ok(Ok(claimed));
         }
+        let age = self.memory.as_ref().map(Memory::age);
         let Some(claims) = self.ask(token).await? else { return Ok(Err(Refusal::Inactive)) };
-        let judged = rules.judge(&claims, Vouched::ByIssuer, now);
-        if let (Some(memory), Ok(claimed)) = (&self.memory, &judged) {
-            memory.keep(token, claimed, asker);
+        let judged = match signed {
+            None => rules.judge(&claims, Vouched::ByIssuer, now),
+            Some(signed) => match rules.user(&claims) {
+                Ok(user) if !user.same_but_for_case(&signed.user) => Err(Refusal::Somebody),
+                _ => Ok(signed.clone()),
+            },
+        };
+        // Under the name of whoever else shows it, nobody would find it to
+        // forget it.
+        if let (Some(memory), Some(age), Ok(claimed)) = (&self.memory, age, &judged)
+            && is_asker(&claimed.user)
+        {
+            memory.keep(token, claimed, asker, age);
         }
         Ok(judged)
     }

@@ -11,7 +11,7 @@ use dmail_core::{
 
 use crate::claims::{Claimed, Refusal, Rules, Vouched};
 use crate::config::Config;
-use crate::introspection::Introspection;
+use crate::introspection::{Introspection, Shown};
 use crate::jws::Jws;
 use crate::keys::{Algorithm, KeySet};
 use crate::remote::{RemoteKeys, Rests};
@@ -41,24 +41,23 @@ impl OAuth2 {
         Self { rules, algorithms, keys, remote, introspection, issuer: Arc::new(issuer) }
     }
 
-    /// Whose a token is, which `asker` shows.
-    async fn judge(
-        &self,
-        token: &Secret,
-        asker: &Username,
-    ) -> Result<Result<Claimed, Refusal>, Unavailable> {
-        let now = now();
+    /// Whose a token is.
+    async fn judge(&self, shown: Shown<'_>) -> Result<Result<Claimed, Refusal>, Unavailable> {
+        let (now, token) = (now(), shown.token);
+        if !is_token(token.expose()) {
+            return Ok(Err(Refusal::NoToken));
+        }
         let has_keys = !self.keys.is_empty() || self.remote.is_some();
         let signed = if has_keys { Jws::parse(token.expose()) } else { None };
         let judged = match (signed, &self.introspection) {
             (Some(signed), _) => self.judge_signed(signed, now).await?,
-            (None, Some(issuer)) => return issuer.judge(token, &self.rules, asker, now).await,
+            (None, Some(issuer)) => return issuer.judge(shown, &self.rules, now).await,
             (None, None) => Err(Refusal::Opaque),
         };
-        match &self.introspection {
+        match (&self.introspection, &judged) {
             // What the keys refuse, the issuer need not be asked about.
-            Some(issuer) if judged.is_ok() && issuer.is_asked_about_all() => {
-                issuer.judge(token, &self.rules, asker, now).await
+            (Some(issuer), Ok(signed)) if issuer.is_asked_about_all() => {
+                issuer.judge(Shown { signed: Some(signed), ..shown }, &self.rules, now).await
             }
             _ => Ok(judged),
         }
@@ -88,8 +87,10 @@ impl OAuth2 {
         let Evidence::Token(token) = &proof.evidence else {
             return Ok(Verdict::Rejected(Rejection::unsupported()));
         };
-        let refusal = match self.judge(token, user).await? {
-            Ok(claimed) if proof.is_about(&claimed.user, user) => {
+        let is_asker = |named: &Username| proof.is_about(named, user);
+        let shown = Shown { token, asker: user, is_asker: &is_asker, signed: None };
+        let refusal = match self.judge(shown).await? {
+            Ok(claimed) if is_asker(&claimed.user) => {
                 return Ok(Verdict::accepted(Account::named(user.clone())));
             }
             Ok(_) => Refusal::Somebody,
@@ -100,7 +101,11 @@ impl OAuth2 {
             Refusal::Foreign => RejectionKind::UnknownUser,
             _ => RejectionKind::NotVerified,
         };
-        Ok(Verdict::Rejected(Rejection::new(kind, format!("{user}: {refusal}"))))
+        let rejection = Rejection::new(kind, format!("{user}: {refusal}"));
+        Ok(Verdict::Rejected(match refusal {
+            Refusal::Expired | Refusal::NotYet => rejection.of_no_guess(),
+            _ => rejection,
+        }))
     }
 }
 
@@ -147,6 +152,14 @@ fn issuer(told: (Option<Box<str>>, Option<Box<str>>), rules: Arc<Rules>) -> Toke
         if rules.is_ours(&claims) { rules.user(&claims).ok() } else { None }
     });
     TokenIssuer { scope, configuration, named: Some(named) }
+}
+
+/// Whether it has the form of a token (RFC 6750 section 2.1): nobody is asked
+/// about anything else.
+fn is_token(text: &[u8]) -> bool {
+    let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    end > 0 && text[..end].iter().all(plain)
 }
 
 /// Seconds since 1970.

@@ -35,12 +35,18 @@ fn has_keys(keys: &KeySettings) -> bool {
     in_files || keys.jwks_url.is_some()
 }
 
-/// A signature alone says little: many issuers sign for everybody.
-pub(super) fn claims(claims: &ClaimSettings, keys: &KeySettings, given: &mut Given<'_>) {
-    if !has_keys(keys) || !given.are_sound(&["issuer", "audience"]) {
+/// A signature alone says little, for many issuers sign for everybody; and an
+/// issuer calls every token of its own good, whichever application has it.
+pub(super) fn claims(
+    claims: &ClaimSettings,
+    keys: &KeySettings,
+    ask: &AskSettings,
+    given: &mut Given<'_>,
+) {
+    if !given.are_sound(&["issuer", "audience"]) {
         return;
     }
-    if claims.issuer.is_empty() {
+    if claims.issuer.is_empty() && has_keys(keys) {
         let (severity, why) = match &keys.jwks_url {
             Some(_) => (Error, "issuers of many organisations sign for all with the same keys"),
             None => (Warning, "whatever these keys have signed is taken"),
@@ -49,10 +55,10 @@ pub(super) fn claims(claims: &ClaimSettings, keys: &KeySettings, given: &mut Giv
         let help = "add what tokens have in `iss`, such as: issuer https://id.corp.example";
         given.report(severity, &["jwks_url", "jwks_file", "key", "shared_key"], &message, help);
     }
-    if claims.audience.is_empty() {
+    if claims.audience.is_empty() && (has_keys(keys) || ask.introspection_url.is_some()) {
         let message = "no `audience` is set, so tokens that were given to other applications \
                        log in here, too";
-        let names = ["jwks_url", "jwks_file", "key", "shared_key"];
+        let names = ["jwks_url", "jwks_file", "key", "shared_key", "introspection_url"];
         given.report(Warning, &names, message, "add what tokens for you have in `aud`");
     }
 }

@@ -88,7 +88,7 @@ impl Config {
         let web = WebSettings::build(given);
         let (claims, keys, ask, web) = (claims?, keys?, ask?, web?);
         check::somebody_judges(&keys, &ask, given);
-        check::claims(&claims, &keys, given);
+        check::claims(&claims, &keys, &ask, given);
         check::transport(&keys, &ask, given);
         let identity = check::identity(&ask, given);
         let in_files = files::keys(&keys, given);

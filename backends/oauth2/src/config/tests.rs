@@ -97,6 +97,7 @@ fn mistakes_are_named_with_their_lines() {
             "introspection_url http://id.example/i\n",
             "1:19: warning: tokens cross the network to this address in clear text",
         ),
+        ("introspection_url https://id.example/i\n", "1:19: warning: no `audience` is set"),
         (
             "introspection_url https://id.example/i\nclient_id us\n",
             "2:11: error: `client_id` has no password",
@@ -134,7 +135,7 @@ fn a_secret_that_others_may_read_is_warned_of() {
     let secret = folder.path().join("secret");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&secret, mode).expect("it is ours");
-    let lines = "introspection_url https://id.example/i\nbearer_file secret\n";
+    let lines = "audience a\nintrospection_url https://id.example/i\nbearer_file secret\n";
     let said = said(&folder, lines);
     assert!(said.len() == 1 && said[0].contains("everybody on this machine may read"), "{said:?}");
 }

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use dmail_core::{Secret, Unavailable, UnavailableKind, Username};
 
 use super::issuer::{Does, Issuer, manners};
-use crate::claims::{Refusal, Rules};
+use crate::claims::{Claimed, Refusal, Rules};
 use crate::config::{Asking, Identity, Introspect};
-use crate::introspection::Introspection;
+use crate::introspection::{Introspection, Shown};
 use crate::web::Url;
 
 const BOB: &str = r#"{"active": true, "username": "bob", "exp": 5000}"#;
@@ -43,7 +43,9 @@ async fn judge(
     now: u64,
 ) -> Result<Result<String, Refusal>, Unavailable> {
     let bob = Username::parse(b"bob").expect("a name");
-    let judged = asking.judge(&Secret::new(token.as_bytes()), &rules(), &bob, now).await?;
+    let token = Secret::new(token.as_bytes());
+    let shown = Shown { token: &token, asker: &bob, is_asker: &|_| true, signed: None };
+    let judged = asking.judge(shown, &rules(), now).await?;
     Ok(judged.map(|claimed| claimed.user.to_string()))
 }
 
@@ -82,6 +84,40 @@ async fn a_good_token_is_remembered_until_it_expires_and_a_bad_one_never() {
     assert_eq!(issuer.heard().len(), 4);
     assert_eq!(asking.forget("b?b"), 1);
     assert_eq!(judge(&asking, "t", 0).await, Ok(Err(Refusal::Inactive)));
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_else_shows_is_not_remembered() {
+    let issuer = Issuer::start(Does::Answers(200, BOB.into())).await;
+    let asking = asking(&issuer, 600);
+    let (thief, token) = (Username::parse(b"zzz").expect("a name"), Secret::new(*b"t"));
+    let is_asker = |named: &Username| *named == thief;
+    let shown = Shown { token: &token, asker: &thief, is_asker: &is_asker, signed: None };
+    assert!(asking.judge(shown, &rules(), 0).await.expect("an answer").is_ok());
+    assert_eq!(asking.forget("*"), 0);
+    assert_eq!(judge(&asking, "t", 0).await, Ok(Ok("bob".into())));
+    assert_eq!((issuer.heard().len(), asking.forget("bob")), (2, 1));
+}
+
+#[tokio::test]
+async fn of_a_signed_token_the_issuer_says_whether_it_counts() {
+    let issuer = Issuer::start(Does::Hangs).await;
+    let asking = asking(&issuer, 0);
+    let (bob, token) = (Username::parse(b"bob").expect("a name"), Secret::new(*b"t"));
+    let signed = Claimed { user: bob.clone(), expires: Some(5000) };
+    let rows = [
+        // All that RFC 7662 demands.
+        (r#"{"active": true}"#, Ok(signed.clone())),
+        (r#"{"active": true, "username": "bob"}"#, Ok(signed.clone())),
+        (r#"{"active": true, "username": "ann"}"#, Err(Refusal::Somebody)),
+        (r#"{"active": false}"#, Err(Refusal::Inactive)),
+    ];
+    for (body, expected) in rows {
+        issuer.does(Does::Answers(200, body.into()));
+        let shown =
+            Shown { token: &token, asker: &bob, is_asker: &|_| true, signed: Some(&signed) };
+        assert_eq!(asking.judge(shown, &rules(), 9).await, Ok(expected), "{body}");
+    }
 }
 
 #[tokio::test]
