@@ -19,7 +19,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::keys::KeySet;
+use crate::claims::Refusal;
+use crate::jws::Jws;
+use crate::keys::{Algorithm, KeySet};
 use crate::web::{Manners, Service, Url};
 
 /// Longest list of keys, in bytes.
@@ -100,6 +102,27 @@ impl RemoteKeys {
         Self { shared, state, task }
     }
 
+    /// Whether the issuer has signed the token, by a key that is in the list or,
+    /// if it may have got new ones since, in the next.
+    ///
+    /// # Errors
+    ///
+    /// If the issuer cannot be asked about a key that is not there.
+    pub(crate) async fn have_signed(
+        &self,
+        token: &Jws<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Result<(), Refusal>, Unavailable> {
+        let keys = self.keys_for(token.key_name()).await?;
+        let signed = token.is_signed_by(&keys, algorithm);
+        // A list of keys without names does not tell that one was replaced.
+        if signed != Err(Refusal::Signature) || keys.has_named(token.key_name()) {
+            return Ok(signed);
+        }
+        let state = self.state.borrow().clone();
+        Ok(token.is_signed_by(&*self.renewed(state).await?, algorithm))
+    }
+
     /// The list, with a key for this name if the issuer has one: if there is
     /// none, the list is fetched first.
     ///
@@ -107,11 +130,15 @@ impl RemoteKeys {
     ///
     /// If the issuer cannot be asked about a key that is not there.
     pub(crate) async fn keys_for(&self, name: Option<&str>) -> Result<Arc<KeySet>, Unavailable> {
-        let mut watching = self.state.clone();
-        let state = watching.borrow_and_update().clone();
-        if let Some(keys) = state.keys.as_ref().filter(|keys| keys.has(name)) {
-            return Ok(Arc::clone(keys));
+        let state = self.state.borrow().clone();
+        match state.keys.as_ref().filter(|keys| keys.has(name)) {
+            Some(keys) => Ok(Arc::clone(keys)),
+            None => self.renewed(state).await,
         }
+    }
+
+    /// The list as the issuer has it now, or had it just now.
+    async fn renewed(&self, state: State) -> Result<Arc<KeySet>, Unavailable> {
         match &state.last {
             // It was just asked: there is no such key.
             Some((at, Ok(()))) if at.elapsed() < self.shared.rests.min_age => {
@@ -124,6 +151,7 @@ impl RemoteKeys {
         }
         self.shared.wanted.notify_one();
         // The fetch has a deadline of its own.
+        let mut watching = self.state.clone();
         match watching.wait_for(|now| now.fetches > state.fetches).await {
             Ok(now) => now.answer(),
             Err(_) => Err(closed()),

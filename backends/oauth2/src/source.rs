@@ -77,8 +77,7 @@ impl OAuth2 {
         };
         let mut signed = token.is_signed_by(&self.keys, algorithm);
         if let (Err(_), Some(remote)) = (signed, &self.remote) {
-            let keys = remote.keys_for(token.key_name()).await?;
-            signed = token.is_signed_by(&keys, algorithm);
+            signed = remote.have_signed(&token, algorithm).await?;
         }
         Ok(signed.and_then(|()| self.rules.judge(&token.unverified, Vouched::BySignature, now)))
     }

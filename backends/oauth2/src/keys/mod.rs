@@ -137,6 +137,11 @@ impl KeySet {
         self.named(name).next().is_some()
     }
 
+    /// Whether there is a key of this very name.
+    pub(crate) fn has_named(&self, name: Option<&str>) -> bool {
+        name.is_some() && self.0.iter().any(|key| key.name.as_deref() == name)
+    }
+
     /// The keys that may have signed a token which tells this name, or none.
     fn named(&self, name: Option<&str>) -> impl Iterator<Item = &Key> {
         self.0.iter().filter(move |key| match (name, key.name.as_deref()) {

@@ -6,6 +6,9 @@ use dmail_core::{Unavailable, UnavailableKind};
 use tokio::time::{Instant, sleep};
 
 use super::issuer::{Does, Issuer, Signer, list, manners};
+use crate::claims::Refusal;
+use crate::jws::Jws;
+use crate::keys::Algorithm;
 use crate::remote::{RemoteKeys, Rests};
 
 const SHORT: Rests = Rests {
@@ -58,6 +61,26 @@ async fn a_key_that_is_new_is_found_and_one_that_is_gone_is_not() {
     issuer.does(Does::Answers(200, list(&[&b])));
     until(&keys, "b", Some(true)).await;
     assert_eq!(has(&keys, "a").await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_list_without_names_is_fetched_anew_before_a_token_is_refused() {
+    let (a, b) = (Signer::new("a"), Signer::new("b"));
+    let nameless =
+        |signer: &Signer, name: &str| list(&[signer]).replace(&format!(r#""kid": "{name}", "#), "");
+    let issuer = Issuer::start(Does::Answers(200, nameless(&a, "a"))).await;
+    let keys = keys(&issuer, HOUR, SHORT);
+    let (old, new) = (a.token(r#""sub": "bob""#), b.token(r#""sub": "bob""#));
+    let [old, new] = [&old, &new].map(|token| Jws::parse(token.as_bytes()).expect("a token"));
+    let signed = async |token| keys.have_signed(token, Algorithm::Es256).await;
+    assert_eq!(signed(&old).await, Ok(Ok(())));
+    issuer.does(Does::Answers(200, nameless(&b, "b")));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while signed(&new).await != Ok(Ok(())) {
+        assert!(Instant::now() < deadline, "the new key is not found");
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(signed(&old).await, Ok(Err(Refusal::Signature)));
 }
 
 #[tokio::test]
