@@ -32,7 +32,7 @@
 //! all algorithms of the setting `algorithms`, to look at a key before it is used
 //! (its size, its curve, whether the point is on it), to tell a token that is signed
 //! in a way of its own from a text that is no token, and to take the time from us;
-//! jsonwebtoken, the most used one, does none of these.
+//! jsonwebtoken (11.1), the most used one, does none of these.
 
 mod claims;
 mod config;

@@ -86,7 +86,7 @@ impl Service {
     }
 
     /// Asks by POST, with a form, and says who we are. The form is wiped as soon
-    /// as it is sent.
+    /// as there is an answer, or none any more.
     pub(crate) async fn post(
         &self,
         identity: Option<&HeaderValue>,
