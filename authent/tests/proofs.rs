@@ -136,6 +136,22 @@ async fn everybody_has_a_salt_and_always_the_same() {
 }
 
 #[tokio::test]
+async fn another_server_learns_which_salt_is_made_up_and_instead_of_what() {
+    let (_, gateway) = gateway(30);
+    let rows = [
+        ("bob", None),
+        ("eve", Some(RejectionKind::NotVerified)),
+        ("eve@elsewhere.example", Some(RejectionKind::UnknownUser)),
+    ];
+    for (user, expected) in rows {
+        let question = SaltQuestion::new(ScramHash::Sha256);
+        let request = request(user, Purpose::Salt(question.clone()));
+        assert!(gateway.authenticate(&request).await.is_ok(), "{user}");
+        assert_eq!(question.made_up().map(|no| no.kind), expected, "{user}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_is_remembered_lets_a_proof_in() {
     let (base, gateway) = gateway(30);
     let right = || Purpose::Check(Secret::new(*b"right"));

@@ -19,7 +19,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::{Secret, Username};
+use crate::{Rejection, Secret, Username};
 
 /// The hash function of a SCRAM mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +65,14 @@ impl Salt {
 pub struct SaltQuestion {
     /// Whose kind of keys.
     pub hash: ScramHash,
-    answer: Arc<OnceLock<Salt>>,
+    answer: Arc<OnceLock<Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    salt: Salt,
+    /// Why it is made up, if it is.
+    instead_of: Option<Rejection>,
 }
 
 impl SaltQuestion {
@@ -78,13 +85,27 @@ impl SaltQuestion {
     /// Answers it, unless somebody has.
     pub fn tell(&self, salt: Salt) {
         // Whoever came first is the one that the verdict is from.
-        let _ = self.answer.set(salt);
+        let _ = self.answer.set(Told { salt, instead_of: None });
     }
 
-    /// The answer.
+    /// Answers it with a salt that is nobody's, in place of a "no", unless
+    /// somebody has answered.
+    pub fn make_up(&self, salt: Salt, instead_of: Rejection) {
+        let _ = self.answer.set(Told { salt, instead_of: Some(instead_of) });
+    }
+
+    /// The answer, which a client may hear: it does not show whether it is made
+    /// up.
     #[must_use]
     pub fn told(&self) -> Option<&Salt> {
-        self.answer.get()
+        self.answer.get().map(|told| &told.salt)
+    }
+
+    /// The "no" that the answer stands for, if it is made up. For other servers,
+    /// which may know the user elsewhere, and never for a client.
+    #[must_use]
+    pub fn made_up(&self) -> Option<&Rejection> {
+        self.answer.get()?.instead_of.as_ref()
     }
 }
 
@@ -300,5 +321,8 @@ mod tests {
         question.clone().tell(salt(1));
         question.tell(salt(2));
         assert_eq!(question.told(), Some(&salt(1)));
+        let bob = Username::parse(b"bob").expect("a name");
+        question.make_up(salt(3), Rejection::unknown_user(&bob));
+        assert_eq!((question.told(), question.made_up()), (Some(&salt(1)), None));
     }
 }
