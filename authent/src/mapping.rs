@@ -121,8 +121,11 @@ impl Mapping {
                 (request.user.to_lowercase(), Verdict::Rejected(no))
             }
         };
-        if let Verdict::Rejected(no) = verdict {
-            question.make_up(decoy::salt(&user, question.hash), no);
+        match verdict {
+            Verdict::Accepted(_) => {
+                question.owed()?;
+            }
+            Verdict::Rejected(no) => question.make_up(decoy::salt(&user, question.hash), no),
         }
         let hash = question.hash.name();
         request.note("mapping", || match question.made_up() {
@@ -185,7 +188,12 @@ impl Authenticator for Mapping {
             self.tell_names(proof, user.clone());
         }
         match self.next.authenticate(&renamed(request, user)).await? {
-            Verdict::Accepted(account) => self.locate(account, &mapped),
+            Verdict::Accepted(account) => {
+                if let Purpose::Prove(proof) = &request.purpose {
+                    proof.owed_signature()?;
+                }
+                self.locate(account, &mapped)
+            }
             rejected @ Verdict::Rejected(_) => Ok(rejected),
         }
     }

@@ -19,7 +19,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::{Rejection, Secret, Username};
+use crate::{Rejection, Secret, Unavailable, UnavailableKind, Username};
 
 /// The hash function of a SCRAM mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,6 +99,20 @@ impl SaltQuestion {
     #[must_use]
     pub fn told(&self) -> Option<&Salt> {
         self.answer.get().map(|told| &told.salt)
+    }
+
+    /// The answer, which is owed by whoever has said yes.
+    ///
+    /// # Errors
+    ///
+    /// There is none: a fault of the source, and nothing that the client could
+    /// mend.
+    pub fn owed(&self) -> Result<&Salt, Unavailable> {
+        self.told().ok_or_else(|| {
+            let hash = self.hash.name();
+            let why = format!("the user base says that there are keys of {hash}, and no salt");
+            Unavailable::new(UnavailableKind::Fault, why)
+        })
     }
 
     /// The "no" that the answer stands for, if it is made up. For other servers,
@@ -185,6 +199,24 @@ impl Proof {
     #[must_use]
     pub fn signature(&self) -> Option<&[u8]> {
         self.signature.get().map(|signature| &**signature)
+    }
+
+    /// The signature, which is owed by whoever has found a proof of SCRAM right.
+    /// Others have none.
+    ///
+    /// # Errors
+    ///
+    /// It is not there: a fault of the source, and no wrong password.
+    pub fn owed_signature(&self) -> Result<Option<&[u8]>, Unavailable> {
+        match (&self.evidence, self.signature()) {
+            (Evidence::Scram { hash, .. }, None) => {
+                let hash = hash.name();
+                let why = format!("the user base finds a proof of {hash} right, and signs nothing");
+                Err(Unavailable::new(UnavailableKind::Fault, why))
+            }
+            (Evidence::Scram { .. }, signature) => Ok(signature),
+            (Evidence::CramMd5 { .. } | Evidence::Token(_), _) => Ok(None),
+        }
     }
 
     /// What it is called in logs.
