@@ -104,27 +104,34 @@ impl Mapping {
     }
 
     /// The salt of a user, or one that looks like it: who is not there gets an
-    /// answer, too, and it is always the same.
+    /// answer, too, and it is always the same. The question keeps the "no" that
+    /// it stands for.
     async fn salt(
         &self,
         request: &AuthRequest,
         question: &SaltQuestion,
     ) -> Result<Verdict, Unavailable> {
-        let user = match self.map(&request.user, &request.origin) {
+        let (user, verdict) = match self.map(&request.user, &request.origin) {
             Ok((_, user)) => {
-                let mapped = AuthRequest { user: user.clone(), ..request.clone() };
-                self.next.authenticate(&mapped).await?;
-                user
+                let verdict = self.next.authenticate(&renamed(request, user.clone())).await?;
+                (user, verdict)
             }
-            Err(_) => request.user.to_lowercase(),
+            Err(error) => {
+                let no = nobody(&request.user, &request.purpose, error);
+                (request.user.to_lowercase(), Verdict::Rejected(no))
+            }
         };
-        request.note("mapping", || match question.told() {
-            Some(_) => format!("{user} has keys of {}", question.hash.name()),
-            None => format!("{user} has no keys of {}: a made-up salt", question.hash.name()),
-        });
-        if question.told().is_none() {
-            question.tell(decoy::salt(&user, question.hash));
+        match verdict {
+            Verdict::Accepted(_) => {
+                question.owed()?;
+            }
+            Verdict::Rejected(no) => question.make_up(decoy::salt(&user, question.hash), no),
         }
+        let hash = question.hash.name();
+        request.note("mapping", || match question.made_up() {
+            Some(no) => format!("{user} has no keys of {hash} ({}): a made-up salt", no.kind.id()),
+            None => format!("{user} has keys of {hash}"),
+        });
         Ok(Verdict::accepted(Account::named(user)))
     }
 
@@ -181,7 +188,12 @@ impl Authenticator for Mapping {
             self.tell_names(proof, user.clone());
         }
         match self.next.authenticate(&renamed(request, user)).await? {
-            Verdict::Accepted(account) => self.locate(account, &mapped),
+            Verdict::Accepted(account) => {
+                if let Purpose::Prove(proof) = &request.purpose {
+                    proof.owed_signature()?;
+                }
+                self.locate(account, &mapped)
+            }
             rejected @ Verdict::Rejected(_) => Ok(rejected),
         }
     }

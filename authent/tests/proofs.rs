@@ -15,7 +15,8 @@ use dmail_core::{
     UnavailableKind, Username, Verdict,
 };
 
-/// Knows bob, who has keys, and sue, who is suspended; "down" is not decided.
+/// Knows bob, who has keys, and sue, who is suspended; "down" is not decided, and
+/// of "mute" it says yes and no more.
 /// A proof is right if it is "right".
 #[derive(Default)]
 struct Base {
@@ -28,7 +29,7 @@ impl Authenticator for Base {
     async fn authenticate(&self, request: &AuthRequest) -> Result<Verdict, Unavailable> {
         let user = &request.user;
         let known = match user.as_str() {
-            "bob" | "sue" => true,
+            "bob" | "mute" | "sue" => true,
             "down" => return Err(Unavailable::new(UnavailableKind::Dead, "down")),
             _ => false,
         };
@@ -37,11 +38,14 @@ impl Authenticator for Base {
             Purpose::Lookup => true,
             Purpose::Prove(proof) => {
                 self.proofs.fetch_add(1, Ordering::SeqCst);
+                if proof.guess() == b"right" && user.as_str() != "mute" {
+                    proof.sign(*b"signature");
+                }
                 proof.guess() == b"right"
             }
             Purpose::Salt(question) => {
                 self.salts.fetch_add(1, Ordering::SeqCst);
-                if known {
+                if known && user.as_str() != "mute" {
                     question.tell(Salt { bytes: (*b"salt of bob's ok").into(), iterations: 4096 });
                 }
                 true
@@ -136,6 +140,22 @@ async fn everybody_has_a_salt_and_always_the_same() {
 }
 
 #[tokio::test]
+async fn another_server_learns_which_salt_is_made_up_and_instead_of_what() {
+    let (_, gateway) = gateway(30);
+    let rows = [
+        ("bob", None),
+        ("eve", Some(RejectionKind::NotVerified)),
+        ("eve@elsewhere.example", Some(RejectionKind::UnknownUser)),
+    ];
+    for (user, expected) in rows {
+        let question = SaltQuestion::new(ScramHash::Sha256);
+        let request = request(user, Purpose::Salt(question.clone()));
+        assert!(gateway.authenticate(&request).await.is_ok(), "{user}");
+        assert_eq!(question.made_up().map(|no| no.kind), expected, "{user}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_is_remembered_lets_a_proof_in() {
     let (base, gateway) = gateway(30);
     let right = || Purpose::Check(Secret::new(*b"right"));
@@ -174,6 +194,17 @@ async fn a_wrong_proof_is_a_guess_and_a_right_one_a_login() {
         assert_eq!(judged(&gateway, "bob", proof(guess)).await, Some(RejectionKind::NotVerified));
     }
     assert_eq!(judged(&gateway, "bob", proof("right")).await, None, "the place is known");
+}
+
+#[tokio::test]
+async fn a_yes_without_a_salt_or_a_signature_is_a_fault() {
+    let (_, gateway) = gateway(30);
+    let question = Purpose::Salt(SaltQuestion::new(ScramHash::Sha256));
+    for purpose in [question, proof("right")] {
+        let answer = gateway.authenticate(&request("mute", purpose)).await;
+        assert_eq!(answer.map_err(|error| error.kind), Err(UnavailableKind::Fault));
+    }
+    assert_eq!(judged(&gateway, "mute", proof("wrong")).await, Some(RejectionKind::NotVerified));
 }
 
 #[tokio::test]

@@ -129,6 +129,7 @@ pub struct CacheStatus {
     /// Questions that it has answered.
     pub hits: u64,
     /// Questions for which the source was asked, wrong passwords among them.
+    /// Proofs and tokens are not: no memory answers them.
     pub misses: u64,
     /// Users that it remembers.
     pub users: u64,

@@ -19,7 +19,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::{Secret, Username};
+use crate::{Rejection, Secret, Unavailable, UnavailableKind, Username};
 
 /// The hash function of a SCRAM mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +65,14 @@ impl Salt {
 pub struct SaltQuestion {
     /// Whose kind of keys.
     pub hash: ScramHash,
-    answer: Arc<OnceLock<Salt>>,
+    answer: Arc<OnceLock<Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    salt: Salt,
+    /// Why it is made up, if it is.
+    instead_of: Option<Rejection>,
 }
 
 impl SaltQuestion {
@@ -78,13 +85,41 @@ impl SaltQuestion {
     /// Answers it, unless somebody has.
     pub fn tell(&self, salt: Salt) {
         // Whoever came first is the one that the verdict is from.
-        let _ = self.answer.set(salt);
+        let _ = self.answer.set(Told { salt, instead_of: None });
     }
 
-    /// The answer.
+    /// Answers it with a salt that is nobody's, in place of a "no", unless
+    /// somebody has answered.
+    pub fn make_up(&self, salt: Salt, instead_of: Rejection) {
+        let _ = self.answer.set(Told { salt, instead_of: Some(instead_of) });
+    }
+
+    /// The answer, which a client may hear: it does not show whether it is made
+    /// up.
     #[must_use]
     pub fn told(&self) -> Option<&Salt> {
-        self.answer.get()
+        self.answer.get().map(|told| &told.salt)
+    }
+
+    /// The answer, which is owed by whoever has said yes.
+    ///
+    /// # Errors
+    ///
+    /// There is none: a fault of the source, and nothing that the client could
+    /// mend.
+    pub fn owed(&self) -> Result<&Salt, Unavailable> {
+        self.told().ok_or_else(|| {
+            let hash = self.hash.name();
+            let why = format!("the user base says that there are keys of {hash}, and no salt");
+            Unavailable::new(UnavailableKind::Fault, why)
+        })
+    }
+
+    /// The "no" that the answer stands for, if it is made up. For other servers,
+    /// which may know the user elsewhere, and never for a client.
+    #[must_use]
+    pub fn made_up(&self) -> Option<&Rejection> {
+        self.answer.get()?.instead_of.as_ref()
     }
 }
 
@@ -164,6 +199,24 @@ impl Proof {
     #[must_use]
     pub fn signature(&self) -> Option<&[u8]> {
         self.signature.get().map(|signature| &**signature)
+    }
+
+    /// The signature, which is owed by whoever has found a proof of SCRAM right.
+    /// Others have none.
+    ///
+    /// # Errors
+    ///
+    /// It is not there: a fault of the source, and no wrong password.
+    pub fn owed_signature(&self) -> Result<Option<&[u8]>, Unavailable> {
+        match (&self.evidence, self.signature()) {
+            (Evidence::Scram { hash, .. }, None) => {
+                let hash = hash.name();
+                let why = format!("the user base finds a proof of {hash} right, and signs nothing");
+                Err(Unavailable::new(UnavailableKind::Fault, why))
+            }
+            (Evidence::Scram { .. }, signature) => Ok(signature),
+            (Evidence::CramMd5 { .. } | Evidence::Token(_), _) => Ok(None),
+        }
     }
 
     /// What it is called in logs.
@@ -300,5 +353,8 @@ mod tests {
         question.clone().tell(salt(1));
         question.tell(salt(2));
         assert_eq!(question.told(), Some(&salt(1)));
+        let bob = Username::parse(b"bob").expect("a name");
+        question.make_up(salt(3), Rejection::unknown_user(&bob));
+        assert_eq!((question.told(), question.made_up()), (Some(&salt(1)), None));
     }
 }

@@ -28,10 +28,11 @@ fuzz_target!(|input: (u8, bool, Vec<(Vec<u8>, Option<Vec<u8>>, bool)>)| {
                 Purpose::Check(secret) => assert!(!secret.is_empty()),
                 Purpose::Lookup => panic!("no login is a lookup"),
             }
-            turn = exchange.answered(match yes {
+            let answer = exchange.answered(match yes {
                 true => Verdict::accepted(Account::named(user)),
                 false => Verdict::Rejected(Rejection::not_verified(&user)),
             });
+            turn = answer.expect("there is a salt, and a signature");
         }
         match turn {
             Turn::Accepted(..) => {

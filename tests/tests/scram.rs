@@ -114,6 +114,41 @@ fn what_the_user_base_cannot_judge_is_not_offered() {
 }
 
 #[test]
+fn a_user_is_found_behind_a_gateway_that_does_not_know_him() {
+    let keys = |user: &str| {
+        let site = Site::nwauth().set("nwauth_scheme scram-sha-256");
+        site.set("dialect tcpauth unix:tcpauth.sock").user(user, "Geh eim")
+    };
+    let (gateway, own) = (keys("ann"), keys("bob"));
+    let serving = gateway.serve();
+    let front = Site::new("authent_method multi\nauthent_ini multiauth.ini\n");
+    let front = front.set(&format!("drop_root {}", gateway.home().join("mail").display()));
+    let front = front.set("dialect dovecot-auth unix:auth.sock mechanisms=SCRAM-SHA-256");
+    let server = format!("server unix:{}\n", gateway.home().join("tcpauth.sock").display());
+    fs::write(front.home().join("tcpauth.ini"), server).expect("room");
+    let users = own.home().join("users").display().to_string();
+    let chain =
+        format!("module 10\nsource tcpauth tcpauth.ini\nmodule 20\nsource nwauth {users}\n");
+    fs::write(front.home().join("multiauth.ini"), chain).expect("room");
+    let front_server = front.serve();
+    for (user, password, expected) in [
+        ("ann", "Geh eim", "OK 1 user=ann; the server knows the password"),
+        ("bob", "Geh eim", "OK 1 user=bob; the server knows the password"),
+        ("ann", "falsch", "FAIL 1"),
+        ("bob", "falsch", "FAIL 1"),
+        ("eve", "Geh eim", "FAIL 1"),
+    ] {
+        let said =
+            auth_client::log_in(&socket(&front), 2, "SCRAM-SHA-256", user, password, &["final"]);
+        let text = said.success().text();
+        let said = text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>().join("; ");
+        assert_eq!(said, format!("salt 12 100000; {expected}"), "{user} {password}");
+    }
+    front_server.stop();
+    serving.stop();
+}
+
+#[test]
 fn a_daemon_on_another_machine_judges_proofs_for_those_who_ask_it() {
     // A daemon of users and a whole gateway both judge: the one knows names as
     // the user base does, the other maps them.

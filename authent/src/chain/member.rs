@@ -168,7 +168,15 @@ impl Member {
     /// Its answer to a request, as the policy takes it.
     pub(super) async fn hear(&self, request: &AuthRequest) -> Heard {
         match self.authenticate(request).await {
-            Ok(Verdict::Accepted(account)) => Heard::Accepted(account),
+            Ok(Verdict::Accepted(account)) => {
+                if matches!(request.purpose, Purpose::Salt(_)) && self.looks_up(&request.user) {
+                    // A "no" takes one more question, and the client must not
+                    // see by the time whose salt is made up.
+                    let lookup = AuthRequest { purpose: Purpose::Lookup, ..request.clone() };
+                    let _ = self.authenticate(&lookup).await;
+                }
+                Heard::Accepted(account)
+            }
             Ok(Verdict::Rejected(rejection)) => self.judge(request, rejection).await,
             Err(error) => Heard::Unavailable(error),
         }

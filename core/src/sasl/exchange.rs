@@ -19,8 +19,8 @@ use super::{
     token,
 };
 use crate::{
-    Account, Evidence, NameError, Proof, Purpose, Rejection, SaltQuestion, ScramHash, Secret,
-    TokenIssuer, Username, Verdict,
+    Account, Evidence, NameError, Proof, Purpose, Rejection, Salt, SaltQuestion, ScramHash, Secret,
+    TokenIssuer, Unavailable, Username, Verdict,
 };
 
 /// What an exchange is begun with.
@@ -114,17 +114,25 @@ impl Exchange {
     }
 
     /// What the gateway said to [`Turn::Ask`].
-    pub fn answered(&mut self, verdict: Verdict) -> Turn {
-        match (std::mem::replace(&mut self.stage, Stage::Over), verdict) {
+    ///
+    /// # Errors
+    ///
+    /// It has said yes, and left out what the mechanism needs. Nobody has
+    /// decided then, and the exchange is to be given up.
+    pub fn answered(&mut self, verdict: Verdict) -> Result<Turn, Unavailable> {
+        Ok(match (std::mem::replace(&mut self.stage, Stage::Over), verdict) {
             (Stage::Salting(first, question), Verdict::Accepted(_)) => {
-                self.salted(first, &question)
+                self.salted(first, question.owed()?)
             }
             (Stage::Judging(None), Verdict::Accepted(account)) => Turn::Accepted(account, None),
-            (Stage::Judging(Some(proof)), Verdict::Accepted(account)) => accepted(account, &proof),
+            (Stage::Judging(Some(proof)), Verdict::Accepted(account)) => {
+                let signature = proof.owed_signature()?;
+                Turn::Accepted(account, signature.map(|it| scram::last(it).into_bytes()))
+            }
             (Stage::Judging(_), Verdict::Rejected(rejection)) => self.refuse(rejection),
             (_, Verdict::Rejected(rejection)) => Turn::Refused(rejection),
             (_, Verdict::Accepted(_)) => flawed(Flaw::Over),
-        }
+        })
     }
 
     fn first(&mut self, message: &Secret) -> Turn {
@@ -224,10 +232,7 @@ impl Exchange {
         Turn::Ask(user, Purpose::Salt(question))
     }
 
-    fn salted(&mut self, first: Box<First>, question: &SaltQuestion) -> Turn {
-        let Some(salt) = question.told() else {
-            return Turn::Flawed(first.user.ok(), Flaw::Unsigned);
-        };
+    fn salted(&mut self, first: Box<First>, salt: &Salt) -> Turn {
         let reply = first.reply(salt, &self.terms.nonce);
         let binding = match first.bound {
             Bound::To(binding) => Some(binding),
@@ -278,18 +283,6 @@ fn usable(login: Credentials, ask: impl FnOnce(Username, Secret) -> Turn) -> Tur
 /// The end of a login without a name.
 fn flawed(why: impl Into<Flaw>) -> Turn {
     Turn::Flawed(None, why.into())
-}
-
-/// A proof that was found right; one that should be signed and is not comes
-/// from nobody who knows the password.
-fn accepted(account: Arc<Account>, proof: &Proof) -> Turn {
-    match (&proof.evidence, proof.signature()) {
-        (Evidence::Scram { .. }, Some(signature)) => {
-            Turn::Accepted(account, Some(scram::last(signature).into_bytes()))
-        }
-        (Evidence::Scram { .. }, None) => Turn::Flawed(Some(account.name.clone()), Flaw::Unsigned),
-        _ => Turn::Accepted(account, None),
-    }
 }
 
 fn or_flawed(turn: Result<Turn, Malformed>) -> Turn {

@@ -88,9 +88,6 @@ pub enum Flaw {
     /// SCRAM: it was made for another TLS connection.
     #[error("the login is bound to another TLS connection: who stands in between?")]
     OtherChannel,
-    /// SCRAM: the user base has said yes without what the mechanism needs of it.
-    #[error("the user base told no salt, or no signature")]
-    Unsigned,
     /// There is a message that nobody has waited for.
     #[error("the login was over")]
     Over,

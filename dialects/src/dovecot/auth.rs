@@ -320,17 +320,13 @@ impl Session for AuthSession {
         let login = self.logins.get_mut(&id).filter(|login| login.number == number);
         let Some(login) = login else { return Then::GoOn };
         let Answer::Verdict(verdict) = answer else { return Then::Close };
-        match verdict {
-            Ok(verdict) => {
-                let turn = login.exchange.answered(verdict);
-                match self.turn(id, turn, out) {
-                    None => Then::GoOn,
-                    Some(Step::Refused(refused)) => Then::Refused(refused),
-                    // No mechanism has two questions without a message between
-                    // them.
-                    Some(_) => Then::Close,
-                }
-            }
+        match verdict.and_then(|verdict| login.exchange.answered(verdict)) {
+            Ok(turn) => match self.turn(id, turn, out) {
+                None => Then::GoOn,
+                Some(Step::Refused(refused)) => Then::Refused(refused),
+                // No mechanism has two questions without a message between them.
+                Some(_) => Then::Close,
+            },
             Err(_) => {
                 self.logins.remove(&id);
                 if !self.config.tempfail.is_in_words(self.client) {

@@ -157,7 +157,8 @@ impl Server {
         Policy {
             service: self.manners.dialect,
             slots: self.slots.clone(),
-            // To be cut off is "try again later" in every dialect.
+            // To be cut off is "try again later" to all clients but Dovecot up
+            // to 2.3.21, and there is no word for it that all dialects have.
             busy: b"",
             allow: Arc::clone(&self.allow),
         }

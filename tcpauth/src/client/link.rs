@@ -29,6 +29,9 @@ use crate::wire::Push;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
+/// How long a daemon that has gone is reckoned with: longer than a restart.
+pub(super) const ABSENCE: Duration = Duration::from_secs(5);
+
 /// What can be asked over a link now.
 #[derive(Clone)]
 pub(super) enum State {
@@ -45,6 +48,15 @@ pub(super) enum State {
 impl State {
     pub(super) fn is_up(&self) -> bool {
         matches!(self, Self::First(_) | Self::Second(_))
+    }
+
+    /// Whether the link is up, or was a moment ago.
+    pub(super) fn was_lately_up(&self) -> bool {
+        match self {
+            Self::Down(since, _) => since.elapsed() < ABSENCE,
+            Self::Trying => false,
+            Self::First(_) | Self::Second(_) => true,
+        }
     }
 }
 

@@ -259,9 +259,15 @@ impl Authenticator for Client {
         self.config.by_address
     }
 
-    /// What one of the daemons can judge: the others are passed over.
+    /// What one of the daemons can judge: the others are passed over. One that
+    /// is away for longer does not count while another is there, or clients
+    /// would choose what nobody can judge until it is back, and not what the
+    /// other can.
     fn proofs(&self) -> Proofs {
-        self.links.iter().fold(Proofs::default(), |all, link| all.or(link.proofs()))
+        let is_any_up = self.links.iter().any(|link| link.state().is_up());
+        let counted = |link: &&Arc<Link>| !is_any_up || link.state().was_lately_up();
+        let counting = self.links.iter().filter(counted);
+        counting.fold(Proofs::default(), |all, link| all.or(link.proofs()))
     }
 
     async fn close(&self) {

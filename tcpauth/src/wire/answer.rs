@@ -38,15 +38,19 @@ pub fn write_judgement(
 ) {
     let start = out.len();
     match (purpose, verdict) {
-        (Purpose::Salt(question), Ok(Verdict::Accepted(_))) => match question.told() {
-            Some(salt) => {
-                put_digits(out, id);
-                out.extend_from_slice(b" salt");
-                proof::put_salt(out, salt);
-                out.push(b'\n');
+        (Purpose::Salt(question), Ok(Verdict::Accepted(_))) => {
+            match (question.made_up(), question.told()) {
+                // Who asks may have the user elsewhere, and makes one up itself.
+                (Some(no), _) => write_refusal(out, id, no),
+                (None, Some(salt)) => {
+                    put_digits(out, id);
+                    out.extend_from_slice(b" salt");
+                    proof::put_salt(out, salt);
+                    out.push(b'\n');
+                }
+                (None, None) => dead(out, id, UnavailableKind::Fault, "a yes without a salt"),
             }
-            None => dead(out, id, UnavailableKind::Fault, "a yes without a salt"),
-        },
+        }
         (Purpose::Prove(proof), Ok(Verdict::Accepted(account))) => {
             accepted(out, id, account, proof.signature());
             bound(out, id, start);

@@ -202,7 +202,10 @@ impl<'a> Fields<'a> {
         let local = self.address()?;
         let name = self.raw()?;
         let known = Service::ALL.into_iter().find(|service| service.name().as_bytes() == name);
-        // A service of a later release is a program that asks in lines.
+        // A service of a later release is a program that asks in lines. So is
+        // an administrator of another machine: account states and access lists
+        // would not hold for whoever says so.
+        let known = known.filter(|service| *service != Service::Admin);
         let service = known.unwrap_or(Service::Line);
         let [dialect, transport, session] = self.named([DIALECT, TRANSPORT, SESSION])?;
         let word = |field: Option<&'a [u8]>| field.and_then(|word| std::str::from_utf8(word).ok());

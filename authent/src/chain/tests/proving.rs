@@ -65,6 +65,16 @@ async fn a_salt_is_that_of_the_source_that_will_judge() {
     assert_eq!(salt(&chain, "both").await.as_deref(), Some("b1"));
 }
 
+#[tokio::test]
+async fn whether_there_is_a_salt_costs_the_same_questions() {
+    let base = Base::with(&[("bob", "b1", "")]);
+    let chain = Chain::new(vec![member("1", &base)]);
+    for (user, asked) in [("bob", "salt:bob lookup:bob"), ("eve", "salt:eve lookup:eve")] {
+        salt(&chain, user).await;
+        assert_eq!(base.asked(), asked);
+    }
+}
+
 /// Accounts in one source, and another one that judges their tokens; in either
 /// order.
 fn with_tokens(tokens_first: bool) -> (Arc<Base>, Arc<Base>, Chain) {

@@ -1,7 +1,7 @@
 //! Whole conversations, and what ends them early.
 
 use super::*;
-use crate::{ReadName, Rejection, Salt};
+use crate::{ReadName, Rejection};
 
 fn exchange(mechanism: Mechanism, plus_offered: bool) -> Exchange {
     let nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into();
@@ -22,6 +22,11 @@ fn no() -> Verdict {
 
 fn respond(exchange: &mut Exchange, message: &str) -> String {
     told(exchange.respond(&Secret::new(message.as_bytes()), None))
+}
+
+/// What follows from an answer.
+fn answered(exchange: &mut Exchange, verdict: Verdict) -> String {
+    exchange.answered(verdict).map_or_else(|error| format!("later: {}", error.kind.id()), told)
 }
 
 /// A turn as a line.
@@ -59,7 +64,7 @@ fn passwords_are_told_and_checked() {
     let mut plain = exchange(Mechanism::Plain, false);
     assert_eq!(told(plain.begin()), "say ");
     assert_eq!(respond(&mut plain, "\0bob\0pw"), "check bob pw");
-    assert_eq!(told(plain.answered(yes())), "accepted bob ");
+    assert_eq!(answered(&mut plain, yes()), "accepted bob ");
     for (message, flawed) in [
         ("\0bob\0", "flawed bob: Unusable(NoPassword)"),
         ("\0\0pw", "flawed nobody: Unusable(Name(Empty))"),
@@ -72,7 +77,7 @@ fn passwords_are_told_and_checked() {
     assert_eq!(told(login.begin()), "say Username:");
     assert_eq!(respond(&mut login, "bob"), "say Password:");
     assert_eq!(respond(&mut login, "pw"), "check bob pw");
-    assert_eq!(told(login.answered(no())), "refused not-verified");
+    assert_eq!(answered(&mut login, no()), "refused not-verified");
     assert_eq!(respond(&mut login, "pw"), "flawed nobody: Over");
 }
 
@@ -88,7 +93,7 @@ fn cram_md5_is_a_challenge_and_a_proof() {
     let Evidence::CramMd5 { challenge, digest } = &proof.evidence else { panic!("CRAM-MD5") };
     assert_eq!((user, &**challenge), (bob(), &b"<%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0@dmail>"[..]));
     assert_eq!(digest[..3], [0xb9, 0x13, 0xa6]);
-    assert_eq!(told(cram.answered(yes())), "accepted bob ");
+    assert_eq!(answered(&mut cram, yes()), "accepted bob ");
     for (bad, flaw) in [
         ("bob", "Malformed(Message)"),
         ("bob b913", "Malformed(Message)"),
@@ -105,27 +110,27 @@ fn scram_asks_for_a_salt_and_then_for_a_verdict() {
     let mut scram = exchange(Mechanism::Scram(ScramHash::Sha256), true);
     assert_eq!(respond(&mut scram, "n,,n=bob,r=abc"), "salt bob SCRAM-SHA-256");
     let nonce = "abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-    assert_eq!(told(scram.answered(yes())), format!("say r={nonce},s=c2FsdA==,i=4096"));
+    assert_eq!(answered(&mut scram, yes()), format!("say r={nonce},s=c2FsdA==,i=4096"));
     let message = Secret::new(format!("c=biws,r={nonce},p=AAAA").into_bytes());
     let Turn::Ask(_, Purpose::Prove(proof)) = scram.respond(&message, None) else {
         panic!("a proof")
     };
     proof.sign(*b"signature");
-    assert_eq!(told(scram.answered(yes())), "accepted bob v=c2lnbmF0dXJl");
+    assert_eq!(answered(&mut scram, yes()), "accepted bob v=c2lnbmF0dXJl");
 }
 
 #[test]
-fn nobody_is_accepted_without_a_signature_or_a_salt() {
+fn a_yes_without_a_salt_or_a_signature_is_no_wrong_password() {
     let first = Secret::new(*b"n,,n=bob,r=abc");
     let mut scram = exchange(Mechanism::Scram(ScramHash::Sha1), false);
     assert!(matches!(scram.respond(&first, None), Turn::Ask(_, Purpose::Salt(_))));
-    assert_eq!(told(scram.answered(yes())), "flawed bob: Unsigned", "no salt was told");
+    assert_eq!(answered(&mut scram, yes()), "later: source-fault", "no salt was told");
     let mut scram = exchange(Mechanism::Scram(ScramHash::Sha1), false);
     assert_eq!(told(scram.respond(&first, None)), "salt bob SCRAM-SHA-1");
-    assert!(matches!(scram.answered(yes()), Turn::Say(..)));
+    assert!(matches!(scram.answered(yes()), Ok(Turn::Say(..))));
     let last = "c=biws,r=abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=AAAA";
     assert_eq!(respond(&mut scram, last), "prove bob");
-    assert_eq!(told(scram.answered(yes())), "flawed bob: Unsigned");
+    assert_eq!(answered(&mut scram, yes()), "later: source-fault");
 }
 
 #[test]
@@ -158,7 +163,7 @@ fn a_binding_must_be_that_of_the_connection() {
     ] {
         let mut scram = exchange(plus, true);
         assert_eq!(respond(&mut scram, "p=tls-exporter,,n=bob,r=abc"), "salt bob SCRAM-SHA-256");
-        let reply = told(scram.answered(yes()));
+        let reply = answered(&mut scram, yes());
         assert!(reply.ends_with("i=4096 (tls-exporter)"), "{reply}");
         let last = format!("{channel},r=abc%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=AAAA");
         let turn = told(scram.respond(&Secret::new(last.into_bytes()), binding));
@@ -170,15 +175,15 @@ fn a_binding_must_be_that_of_the_connection() {
 fn a_refused_token_is_told_in_two_steps() {
     let mut bearer = exchange(Mechanism::OAuthBearer, false);
     assert_eq!(respond(&mut bearer, "n,a=bob,\x01auth=Bearer t\x01\x01"), "prove bob");
-    assert_eq!(told(bearer.answered(no())), "say {\"status\":\"invalid_token\"}");
+    assert_eq!(answered(&mut bearer, no()), "say {\"status\":\"invalid_token\"}");
     assert_eq!(respond(&mut bearer, "\x01"), "refused not-verified");
     let mut xoauth2 = exchange(Mechanism::XOAuth2, false);
     assert_eq!(respond(&mut xoauth2, "user=bob\x01auth=Bearer t\x01\x01"), "prove bob");
-    assert_eq!(told(xoauth2.answered(yes())), "accepted bob ");
+    assert_eq!(answered(&mut xoauth2, yes()), "accepted bob ");
     let mut xoauth2 = exchange(Mechanism::XOAuth2, false);
     assert_eq!(respond(&mut xoauth2, "user=bob\x01auth=Bearer t\x01\x01"), "prove bob");
     let said = "say {\"status\":\"401\",\"schemes\":\"bearer\"}";
-    assert_eq!(told(xoauth2.answered(no())), said);
+    assert_eq!(answered(&mut xoauth2, no()), said);
     assert_eq!(respond(&mut xoauth2, ""), "refused not-verified");
 }
 

@@ -370,6 +370,27 @@ fn a_wrong_proof_fails_and_nobodys_decision_does_not() {
 }
 
 #[test]
+fn a_yes_without_a_salt_or_a_signature_is_no_wrong_password() {
+    let scram = [Mechanism::Scram(ScramHash::Sha256)];
+    for (tempfail, expected) in
+        [(Tempfail::Code, "FAIL\t1\tcode=temp_fail\n"), (Tempfail::Close, "")]
+    {
+        let mut unsigned = offering(tempfail, &scram);
+        let (judging, _) = until_proof(&mut unsigned, "final-resp-ok\t");
+        let mut unsalted = offering(tempfail, &scram);
+        let first = encoded("n,,n=bob,r=abc");
+        let hello = format!("VERSION\t1\t2\nAUTH\t1\tSCRAM-SHA-256\tresp={first}\n");
+        let salting = feed(&mut unsalted, &hello, &mut Vec::new()).pop().expect("a question").0;
+        for (mut session, ticket) in [(unsalted, salting), (unsigned, judging)] {
+            let mut out = Vec::new();
+            let then = session.answered(ticket, yes("bob"), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{tempfail:?}");
+            assert_eq!(matches!(then, Then::Abort), expected.is_empty(), "{then:?}");
+        }
+    }
+}
+
+#[test]
 fn a_binding_is_asked_for_and_taken() {
     let plus = [Mechanism::ScramPlus(ScramHash::Sha256)];
     // p=tls-exporter,,TLS and the connection that the login process tells.

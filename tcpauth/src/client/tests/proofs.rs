@@ -86,3 +86,22 @@ async fn daemons_that_know_passwords_only_are_passed_over() {
     }
     assert_eq!(old.base.asked.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn what_only_a_daemon_that_is_away_can_judge_is_not_offered_for_long() {
+    let (able, old) =
+        (Daemon::judging("127.0.0.1:0", None, Proofs::STORED), Daemon::start("127.0.0.1:0", None));
+    let address = able.address.to_string();
+    let client = Client::start(config(&[able.address, old.address]));
+    until("both are there", || client.links.iter().all(|link| link.state().is_up())).await;
+    assert_eq!(client.proofs(), Proofs::STORED);
+    able.stop().await;
+    until("it is missed", || !client.links[0].state().is_up()).await;
+    assert_eq!(client.proofs(), Proofs::STORED, "it may be back in a moment");
+    tokio::time::pause();
+    tokio::time::advance(link::ABSENCE).await;
+    assert_eq!(client.proofs(), Proofs::default());
+    tokio::time::resume();
+    let _able = Daemon::judging(&address, None, Proofs::STORED);
+    until("it is back", || client.proofs() == Proofs::STORED).await;
+}

@@ -76,6 +76,15 @@ fn a_no_is_the_same_for_every_purpose_and_a_yes_without_a_salt_is_none() {
 }
 
 #[test]
+fn a_salt_that_is_made_up_is_a_no() {
+    let question = SaltQuestion::new(ScramHash::Sha256);
+    let no = Rejection::unknown_user(&user("eve"));
+    question.make_up(Salt { bytes: (*b"pepper").into(), iterations: 4096 }, no.clone());
+    let found = answer(&Purpose::Salt(question), Verdict::accepted(Account::named(user("eve"))));
+    assert_eq!(found, Ok(ServerLine::Answer(7, Answer::Rejected(no))));
+}
+
+#[test]
 fn a_token_is_not_carried() {
     let proof = Proof::new(Evidence::Token(Secret::new(*b"opensesame")));
     let (user, origin) = (user("bob"), Origin::local(Service::Imap));
