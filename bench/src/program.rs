@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -112,29 +113,57 @@ impl Program {
     }
 }
 
-/// `dmail serve --only dialects` on an installation of its own, which logs
-/// nothing but trouble; dropping it ends both.
+/// `dmail serve --only dialects` on an installation of its own; dropping it ends
+/// both.
 #[derive(Debug)]
 pub(crate) struct Dialect {
     process: Process,
     // Removed when the process is gone.
-    _home: TempDir,
+    home: TempDir,
 }
+
+/// The log of mail servers that ask has the logins already.
+const SILENT: &str = "log_level warn\n";
 
 impl Dialect {
     /// Serves the line `dialect …`, which is on `address`, for users with
-    /// passwords in clear.
+    /// passwords in clear. It logs nothing but trouble.
     pub(crate) fn start(number: usize, line: &str, address: SocketAddr) -> Result<Self, Failure> {
+        let listens = |_: &Path| TcpStream::connect(address).is_ok();
+        Self::start_with(number, &format!("{SILENT}{line}"), listens)
+    }
+
+    /// The same for lines of which one is on the unix socket `name`.
+    pub(crate) fn start_on(
+        number: usize,
+        lines: &str,
+        name: &str,
+        logs: bool,
+    ) -> Result<Self, Failure> {
+        let level = if logs { "" } else { SILENT };
+        let listens = |home: &Path| UnixStream::connect(home.join(name)).is_ok();
+        Self::start_with(number, &format!("{level}{lines}"), listens)
+    }
+
+    fn start_with(
+        number: usize,
+        settings: &str,
+        listens: impl Fn(&Path) -> bool,
+    ) -> Result<Self, Failure> {
         let (binary, home) = (binary()?, folder()?);
         let users = Users { number, messages: 0, passwords: Passwords::Clear };
         let config = home.path().join("dmail.conf");
-        install(home.path(), users, &format!("log_level warn\n{line}"))
-            .map_err(Failure::system("make an installation"))?;
+        install(home.path(), users, settings).map_err(Failure::system("make an installation"))?;
         let mut command = Command::new(&binary);
         command.args(["serve", "--only", "dialects", "-c"]).arg(&config);
         let mut process = Process::start("dmail serve", &mut command)?;
-        process.wait_until(|| TcpStream::connect(address).is_ok())?;
-        Ok(Self { process, _home: home })
+        process.wait_until(|| listens(home.path()))?;
+        Ok(Self { process, home })
+    }
+
+    /// The folder of its installation.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Its process.

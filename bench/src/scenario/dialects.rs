@@ -14,7 +14,7 @@ use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
 use crate::measure::Server;
 use crate::peer::Saslauthd;
-use crate::program::{PASSWORD, Passwords, Program, Users};
+use crate::program::{Dialect, PASSWORD};
 use crate::report::{Report, Target, Wanted};
 
 /// Questions under way on one connection in the second contest with Dovecot.
@@ -35,14 +35,33 @@ dialect saslauthd unix:mux
 
 pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.table("Dialects over unix sockets: cached checks, 10 connections at a time");
-    let users = Users { number: CLEAR_USERS, messages: 0, passwords: Passwords::Clear };
-    let program = Program::start_with(users, SETTINGS)?;
+    // None of the peers logs who has logged in: the mail servers do.
+    let program = Dialect::start_on(CLEAR_USERS, SETTINGS, "auth.sock", false)?;
     auth(effort, report, &program)?;
     saslauthd(effort, report, &program)?;
-    program.stop()
+    let logging = Dialect::start_on(CLEAR_USERS, SETTINGS, "auth.sock", true)?;
+    logged(effort, report, &logging, &program)
 }
 
-fn auth(effort: Effort, report: &mut Report, program: &Program) -> Result<(), Failure> {
+/// What a line of the log costs for each login.
+fn logged(
+    effort: Effort,
+    report: &mut Report,
+    logging: &Dialect,
+    silent: &Dialect,
+) -> Result<(), Failure> {
+    let socket = |program: &Dialect| program.home().join("auth.sock");
+    dovecot::warm(&socket(logging))?;
+    let turn = |program: &Dialect, time| {
+        dovecot::turn::<OUTSTANDING>(&socket(program), vec![program.pid()], time)
+    };
+    let contest = hold(effort, |time| turn(logging, time), |time| turn(silent, time))?;
+    let name = format!("dovecot-auth, {OUTSTANDING} outstanding, each logged");
+    report.contest(&name, "the same, not logged", &contest);
+    Ok(())
+}
+
+fn auth(effort: Effort, report: &mut Report, program: &Dialect) -> Result<(), Failure> {
     let socket = program.home().join("auth.sock");
     dovecot::warm(&socket)?;
     let Some(dovecot) = dovecot::start()? else {
@@ -61,7 +80,7 @@ fn auth(effort: Effort, report: &mut Report, program: &Program) -> Result<(), Fa
     Ok(())
 }
 
-fn saslauthd(effort: Effort, report: &mut Report, program: &Program) -> Result<(), Failure> {
+fn saslauthd(effort: Effort, report: &mut Report, program: &Dialect) -> Result<(), Failure> {
     let socket = program.home().join("mux");
     let Some(peer) = Saslauthd::start()? else {
         report.note("saslauthd: skipped, it is not installed.");
