@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use dmail_tests::daemon::Daemon;
 use dmail_tests::peer::auth_client;
 use dmail_tests::site::Site;
+use dmail_tests::wait;
 
 /// A site that stores SCRAM keys.
 fn site(mechanisms: &str) -> Site {
@@ -200,4 +201,34 @@ fn a_daemon_on_another_machine_judges_proofs_for_those_who_ask_it() {
     let line = "login service=imap dialect=\"dovecot-auth\" user=\"bob\" client=192.0.2.7 \
                 transport=\"insecure\" by=\"SCRAM-SHA-256\"";
     assert!(log.contains(line), "the gateway names what the front end was asked in: {log}");
+}
+
+#[test]
+fn while_only_daemons_that_know_passwords_are_there_nothing_else_is_offered() {
+    let keys = site("PLAIN");
+    let able = Daemon::new("listen 127.0.0.1:0\nsource nwauth\n");
+    fs::copy(keys.home().join("users/nwauth.add"), able.folder().join("users/nwauth.add"))
+        .expect("bob is there");
+    let other = Site::module().set("dialect tcpauth unix:tcpauth.sock");
+    let (running, serving) = (able.start(), other.serve());
+    let front = Site::new("authent_method tcpauth\nauthent_ini tcpauth.ini\n");
+    let front = front.set("dialect dovecot-auth unix:auth.sock mechanisms=SCRAM-SHA-256,PLAIN");
+    let front = front.set(&format!("drop_root {}", other.home().join("mail").display()));
+    let second = other.home().join("tcpauth.sock");
+    let ini = format!("server {}\nserver unix:{}\n", running.address(), second.display());
+    fs::write(front.home().join("tcpauth.ini"), ini).expect("room");
+    let front_server = front.serve();
+    let log_in = |password: &str| {
+        let socket = socket(&front);
+        auth_client::log_in(&socket, 2, "PLAIN", "bob", password, &[]).success().text()
+    };
+    let (both, one) =
+        ("offers SCRAM-SHA-256:mutual-auth PLAIN:plaintext\n", "offers PLAIN:plaintext\n");
+    let said = format!("{both}OK 1 user=bob\n");
+    wait::until("both daemons are there", || log_in("Geh eim") == said);
+    running.stop();
+    let said = format!("{one}OK 1 user=bob\n");
+    wait::until("nobody is offered what nobody can judge", || log_in("s3cret") == said);
+    front_server.stop();
+    serving.stop();
 }
