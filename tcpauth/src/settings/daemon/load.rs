@@ -77,11 +77,19 @@ fn check_base(base: &BaseSettings, module: &ModuleSettings, given: &mut Given<'_
 }
 
 fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given<'_>) {
-    let mut tcp = listen.listen.iter().filter_map(|on| match on {
+    let tcp = listen.listen.iter().filter_map(|on| match on {
         ListenOn::Tcp(listen) => Some(listen),
         ListenOn::Unix(_) => None,
     });
-    let is_open = guard.certificate.is_none() && tcp.any(|listen| !listen.is_loopback());
+    if guard.certificate.is_some() && tcp.clone().next().is_none() {
+        given.report(
+            Severity::Warning,
+            &["tls_certificate"],
+            "`tls_certificate` has no effect: a unix socket has no TLS",
+            "take it away with its `tls_key`, or listen on an address and a port",
+        );
+    }
+    let is_open = guard.certificate.is_none() && tcp.clone().any(|listen| !listen.is_loopback());
     if is_open {
         given.report(
             Severity::Warning,
