@@ -54,8 +54,9 @@ pub struct SourceKind {
     /// The word in `authent_method`.
     pub name: &'static str,
     /// The name of the original's program: what this base is called as a
-    /// module on standard input and output.
-    pub program: &'static str,
+    /// module on standard input and output. `None` if the line protocol cannot
+    /// ask what it judges.
+    pub program: Option<&'static str>,
     /// One line for manuals and error messages.
     pub summary: &'static str,
     /// The file of its own settings. `None` if dmail.conf has them.
@@ -133,35 +134,35 @@ pub enum OpenError {
 pub const SOURCES: &[SourceKind] = &[
     SourceKind {
         name: "nwauth",
-        program: "nwauth",
+        program: Some("nwauth"),
         summary: "NWAuth: the text files nwauth.txt and nwauth.add",
         file: None,
         open: |settings| Box::pin(open_nwauth(settings)),
     },
     SourceKind {
         name: multi::NAME,
-        program: "multiauth",
+        program: Some("multiauth"),
         summary: "MultiAuth: several user bases, each with rules of its own",
         file: Some(SourceFile { vocabulary: &multi::VOCABULARY, check: multi::check }),
         open: |settings| Box::pin(multi::open(settings)),
     },
     SourceKind {
         name: "ldap",
-        program: "ldapauth",
+        program: Some("ldapauth"),
         summary: "LDAP: a directory that users bind to, or that shows their hashes",
         file: Some(SourceFile { vocabulary: &dmail_ldap::VOCABULARY, check: dmail_ldap::check }),
         open: |settings| Box::pin(async { Ok(dmail_ldap::open(&settings.file).await?) }),
     },
     SourceKind {
         name: "mysql",
-        program: "mysqlauth",
+        program: Some("mysqlauth"),
         summary: "a table of MySQL or MariaDB, or statements of your own",
         file: Some(SourceFile { vocabulary: &dmail_mysql::VOCABULARY, check: dmail_mysql::check }),
         open: |settings| Box::pin(open_mysql(settings)),
     },
     SourceKind {
         name: "unix_user",
-        program: "unixauth",
+        program: Some("unixauth"),
         summary: "the users of the operating system, by PAM or shadow passwords",
         file: Some(SourceFile {
             vocabulary: &dmail_unix::settings::VOCABULARY,
@@ -171,7 +172,7 @@ pub const SOURCES: &[SourceKind] = &[
     },
     SourceKind {
         name: "dnauth",
-        program: "dnauth",
+        program: Some("dnauth"),
         summary: "DNAuth: the users.dat of DNews, which is only read",
         file: Some(SourceFile {
             vocabulary: &dnauth::settings::VOCABULARY,
@@ -181,7 +182,7 @@ pub const SOURCES: &[SourceKind] = &[
     },
     SourceKind {
         name: "tcpauth",
-        program: "tcpauth",
+        program: Some("tcpauth"),
         summary: "TCPAuth: the gateway of another machine, over the network",
         file: Some(SourceFile {
             vocabulary: &dmail_tcpauth::settings::TCPAUTH_INI,
@@ -191,7 +192,7 @@ pub const SOURCES: &[SourceKind] = &[
     },
     SourceKind {
         name: "checkpassword",
-        program: "checkpasswordauth",
+        program: Some("checkpasswordauth"),
         summary: "a checkpassword program, which is started for each login",
         file: Some(SourceFile {
             vocabulary: &checkpassword::settings::VOCABULARY,
@@ -201,7 +202,7 @@ pub const SOURCES: &[SourceKind] = &[
     },
     SourceKind {
         name: "dovecot",
-        program: "dovecotauth",
+        program: Some("dovecotauth"),
         summary: "the auth service of a Dovecot, over its sockets",
         file: Some(SourceFile {
             vocabulary: &dovecot::settings::VOCABULARY,
@@ -211,7 +212,7 @@ pub const SOURCES: &[SourceKind] = &[
     },
     SourceKind {
         name: dmail_oauth2::NAME,
-        program: "oauth2auth",
+        program: None,
         summary: "OAuth 2.0 tokens; the accounts are another base's (role verify)",
         file: Some(SourceFile {
             vocabulary: &dmail_oauth2::VOCABULARY,
@@ -221,7 +222,7 @@ pub const SOURCES: &[SourceKind] = &[
     },
     SourceKind {
         name: "courier",
-        program: "courierauth",
+        program: Some("courierauth"),
         summary: "the authdaemond of a Courier, over its socket",
         file: Some(SourceFile {
             vocabulary: &courier::settings::VOCABULARY,
@@ -237,10 +238,15 @@ pub fn source(name: &str) -> Option<&'static SourceKind> {
     SOURCES.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
 }
 
-/// The kind whose program is called so.
+/// The kind whose program is called so, and that name.
 #[must_use]
-pub fn program(name: &str) -> Option<&'static SourceKind> {
-    SOURCES.iter().find(|kind| kind.program == name)
+pub fn program(name: &str) -> Option<(&'static SourceKind, &'static str)> {
+    programs().find(|(_, program)| *program == name)
+}
+
+/// The kinds that are programs, with their names.
+pub fn programs() -> impl Iterator<Item = (&'static SourceKind, &'static str)> {
+    SOURCES.iter().filter_map(|kind| Some((kind, kind.program?)))
 }
 
 async fn open_nwauth(settings: &SourceSettings) -> Result<Arc<dyn Authenticator>, OpenError> {
@@ -314,5 +320,12 @@ mod tests {
                 .filter(|other| other.name == kind.name || other.program == kind.program);
             assert_eq!(same.count(), 1, "{}", kind.name);
         }
+    }
+
+    #[test]
+    fn what_judges_tokens_alone_is_no_program() {
+        let others = SOURCES.iter().filter(|kind| kind.program.is_none()).map(|kind| kind.name);
+        assert_eq!(others.collect::<Vec<_>>(), [dmail_oauth2::NAME]);
+        assert!(program("oauth2auth").is_none() && program("oauth2").is_none());
     }
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dmail_backends::SourceKind;
 use dmail_core::config::{dialect_name, dialect_names};
 use dmail_core::{Service, SessionId, Transport};
 use dmail_transfer::Format;
@@ -399,10 +398,8 @@ pub(crate) const DEFAULT_CONFIG: &str = "/etc/dmail.conf";
 
 /// The user bases, which are programs of their own.
 fn programs() -> String {
-    let lines = dmail_backends::SOURCES.iter().map(|kind| {
-        let SourceKind { program, summary, .. } = kind;
-        format!("  {program:<12} {summary}")
-    });
+    let lines = dmail_backends::programs()
+        .map(|(kind, program)| format!("  {program:<12} {}", kind.summary));
     let heading = "User bases, as module programs (see `dmail PROGRAM help`):".to_owned();
     let asking = stdio::PROGRAMS.iter().map(|program| {
         let stdio::Program { name, summary, .. } = program;

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = words.collect();
     let called = Path::new(&called).file_name().and_then(|name| name.to_str());
     let result = match called.and_then(dmail_backends::program) {
-        Some(kind) => program(kind, words),
+        Some((kind, name)) => program(kind, name, words),
         None if called == Some("tcpauthsvr") => tcpauthsvr::run(words),
         None => match called.and_then(stdio::program) {
             Some(program) => program.run(words),
@@ -66,8 +66,8 @@ fn main() -> ExitCode {
 
 fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
     let named = words.first().and_then(|word| word.to_str()).unwrap_or_default();
-    if let Some(kind) = dmail_backends::program(named) {
-        return program(kind, words.split_off(1));
+    if let Some((kind, name)) = dmail_backends::program(named) {
+        return program(kind, name, words.split_off(1));
     }
     if let Some(program) = stdio::program(named) {
         return program.run(words.split_off(1));
@@ -89,12 +89,16 @@ fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A user base as the original's program.
-fn program(kind: &'static SourceKind, words: Vec<OsString>) -> Result<ExitCode, Failure> {
-    match kind.program {
+/// A user base as the original's program, which is called `name`.
+fn program(
+    kind: &'static SourceKind,
+    name: &'static str,
+    words: Vec<OsString>,
+) -> Result<ExitCode, Failure> {
+    match name {
         "nwauth" => nwauth::run(words),
         // One helper of the base, instead of the base with its helpers.
         "unixauth" if words.iter().any(|word| word == "-helper") => unixauth::run(words),
-        _ => module::run(kind, words),
+        _ => module::run(kind, name, words),
     }
 }

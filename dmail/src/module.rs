@@ -1,5 +1,5 @@
 //! The user bases as the original's programs: each one of
-//! [`dmail_backends::SOURCES`] is a module on standard input and output and a
+//! [`dmail_backends::programs`] is a module on standard input and output and a
 //! command line, by its own name or as `dmail PROGRAM`.
 //!
 //! ```text
@@ -45,24 +45,29 @@ struct Invocation {
     command: Option<Command>,
 }
 
-/// Runs the program of this base with the words behind its name.
-pub(crate) fn run(kind: &'static SourceKind, words: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let usage = |error| Failure::Usage(format!("{error}\n\n{}", usage(kind)));
-    let invocation = parse(text(words)?).map_err(usage)?;
+/// Runs the program `name` of this base with the words behind its name.
+pub(crate) fn run(
+    kind: &'static SourceKind,
+    name: &'static str,
+    words: Vec<OsString>,
+) -> Result<ExitCode, Failure> {
+    let usage = usage(kind, name);
+    let wrong = |error| Failure::Usage(format!("{error}\n\n{usage}"));
+    let invocation = parse(text(words)?).map_err(wrong)?;
     match &invocation.command {
         Some(Command::Help) => {
-            terminal::say(self::usage(kind))?;
+            terminal::say(&usage)?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Version) => {
-            terminal::say(version(kind.program))?;
+            terminal::say(version(name))?;
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
     }
     let settings = settings(kind, &invocation)?;
     let manners = Manners {
-        version: version(kind.program),
+        version: version(name),
         quoting: Quoting { utf8: true, percent: invocation.quote },
         changes: !invocation.read_only,
     };
@@ -150,8 +155,8 @@ fn version(program: &str) -> String {
     format!("{program} (dmail {})", env!("CARGO_PKG_VERSION"))
 }
 
-fn usage(kind: &SourceKind) -> String {
-    let SourceKind { program, summary, file, .. } = kind;
+fn usage(kind: &SourceKind, program: &str) -> String {
+    let SourceKind { summary, file, .. } = kind;
     let usual = file.map_or("its settings", |file| file.vocabulary.file);
     format!(
         "{summary}\n\n\
@@ -239,9 +244,9 @@ mod tests {
 
     #[test]
     fn every_base_has_its_usage() {
-        for kind in dmail_backends::SOURCES {
-            let usage = usage(kind);
-            assert!(usage.contains(kind.program) && usage.contains("-path DIR"), "{usage}");
+        for (kind, name) in dmail_backends::programs() {
+            let usage = usage(kind, name);
+            assert!(usage.contains(name) && usage.contains("-path DIR"), "{usage}");
         }
     }
 }

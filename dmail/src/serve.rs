@@ -100,7 +100,7 @@ impl Listeners {
 /// Serves until a signal asks to stop; then no new sessions, running ones
 /// finish within `drain_timeout`, modules get `exit`. SIGHUP opens new log files
 /// and reads the settings of the gateway and the dialects again, from the file
-/// `path`. `ready` is called when clients can be served.
+/// `path`, and the certificates of the dialects. `ready` is called when clients can be served.
 pub(crate) async fn serve(
     path: &Path,
     settings: &Settings,
@@ -133,10 +133,12 @@ pub(crate) async fn serve(
                 logging::reopen();
                 // A user base that takes its time does not hold up the end.
                 let reload = async {
-                    if let Some(settings) = live.reload().await
-                        && only.is_none_or(|only| only == Role::Dialects)
-                    {
-                        dialects.follow(&settings).await;
+                    match live.reload().await {
+                        Some(settings) if only.is_none_or(|only| only == Role::Dialects) => {
+                            dialects.follow(&settings).await;
+                        }
+                        // A certificate expires, whatever is wrong elsewhere.
+                        _ => dialects.renew_certificates(),
                     }
                 };
                 tokio::select! {

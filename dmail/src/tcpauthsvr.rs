@@ -18,7 +18,7 @@ use dmail_backends::SourceSettings;
 use dmail_backends::nwauth::NwAuthConfig;
 use dmail_core::{Authenticator, Username, Watcher};
 use dmail_net::Shutdown;
-use dmail_tcpauth::settings::{self, DaemonSettings, SourceWords};
+use dmail_tcpauth::settings::{self, DaemonSettings, ServerTls, SourceWords};
 use dmail_tcpauth::{Client, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -134,7 +134,10 @@ async fn daemon(settings: DaemonSettings) -> Result<ExitCode, Failure> {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = hangup.recv() => logging::reopen(),
+            _ = hangup.recv() => {
+                logging::reopen();
+                settings.tls.iter().for_each(ServerTls::renew);
+            }
         }
     }
     tracing::info!(sessions = shutdown.sessions(), "asked to stop, answering what was asked");
@@ -160,12 +163,13 @@ impl Sockets {
     }
 
     fn serve(self, settings: &DaemonSettings, server: &Arc<Server>, shutdown: &Shutdown) {
+        let tls = settings.tls.as_ref().map(ServerTls::acceptor);
         for listener in self.0 {
             listener.note("tcpauth");
             let (server, shutdown) = (Arc::clone(server), shutdown.clone());
             match listener {
                 Listener::Tcp(listener) => {
-                    tokio::spawn(server.serve_tcp(listener, settings.tls.clone(), shutdown));
+                    tokio::spawn(server.serve_tcp(listener, tls.clone(), shutdown));
                 }
                 Listener::Unix(listener, _) => {
                     tokio::spawn(server.serve_unix(listener, shutdown));

@@ -1,7 +1,12 @@
 //! What is logged of a question: one line for each login, in the same words
 //! whoever asked, and where it came from.
 
-use dmail_core::{Action, AuthRequest, Change, Outcome, Purpose, Unavailable, Verdict};
+use std::fmt::Display;
+
+use dmail_core::{
+    Action, AuthRequest, Change, Origin, Outcome, Purpose, RejectionKind, Unavailable, Username,
+    Verdict,
+};
 
 /// Logs what came of a question.
 pub fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
@@ -52,6 +57,22 @@ pub fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
             );
         }
     }
+}
+
+/// Logs a login that no user base can be asked about. `user` is who logs in, if
+/// there could be such a user; nothing of `why` is secret.
+pub fn not_asked(user: Option<&Username>, origin: &Origin, why: &dyn Display) {
+    tracing::info!(
+        service = %origin.service,
+        dialect = origin.dialect,
+        user = user.map(tracing::field::debug),
+        client = origin.client.map(tracing::field::display),
+        transport = origin.transport.name(),
+        session = origin.session.map(tracing::field::display),
+        reason = RejectionKind::BadInput.id(),
+        text = ?why.to_string(),
+        "login refused"
+    );
 }
 
 /// Logs what came of a change.

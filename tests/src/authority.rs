@@ -1,9 +1,13 @@
 //! A certificate authority of a test's own.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use crate::program;
 
 /// An authority, with its certificate in a file.
 pub struct Authority {
@@ -62,5 +66,21 @@ impl Authority {
         fs::write(&certificate, signed.pem()).expect("room for a certificate");
         fs::write(&secret, key.serialize_pem()).expect("room for a key");
         Certificate { certificate, key: secret }
+    }
+}
+
+impl Certificate {
+    /// Whether it is the one that the server at `address` shows a new client.
+    ///
+    /// # Panics
+    ///
+    /// If its file cannot be read.
+    #[must_use]
+    pub fn is_shown_at(&self, address: SocketAddr) -> bool {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_client", "-connect", &address.to_string()]);
+        let said = program::run(openssl, "").text();
+        let own = fs::read_to_string(&self.certificate).expect("a certificate");
+        said.contains(own.trim())
     }
 }

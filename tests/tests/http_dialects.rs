@@ -60,6 +60,8 @@ fn curl_checks_and_looks_up() {
         r#"{"result":"rejected","reason":"not-verified","message":"wrong user name or password"}"#;
     assert_eq!(check("bob", "wrong"), (200, wrong.to_owned()));
     assert_eq!(check("nobody", "s3cret"), (200, wrong.to_owned()));
+    assert_eq!(check("bob", ""), (200, wrong.to_owned()));
+    assert_eq!(check("bob smith", "s3cret"), (200, wrong.to_owned()));
     let (status, body) = post(&server, "/v1/lookup", r#"{"user":"bob@corp.example"}"#);
     assert!(status == 200 && body.contains("accepted"), "{body}");
     let (status, body) = post(&server, "/v1/lookup", r#"{"user":"nobody"}"#);
@@ -76,6 +78,14 @@ fn curl_checks_and_looks_up() {
 
     let log = fs::read_to_string(site.home().join("log/dmail.log")).expect("a log");
     assert!(log.contains("dialect=\"http\""), "the log names the dialect: {log}");
+    let origin = "login refused service=imap dialect=\"http\"";
+    let unasked = "client=192.0.2.7 reason=\"bad-input\"";
+    for expected in [
+        format!("{origin} user=\"bob\" {unasked} text=\"the password is empty\""),
+        format!("{origin} {unasked} text=\"user name: "),
+    ] {
+        assert_eq!(log.matches(&expected).count(), 1, "{expected}: {log}");
+    }
     for secret in [SECRET, "s3cret", "guess"] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }

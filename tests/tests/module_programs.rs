@@ -87,4 +87,5 @@ fn mistakes_are_named_before_anything_is_asked() {
     for name in ["nwauth", "multiauth"] {
         assert!(help.contains(&format!("\n  {name} ")), "{name}: {help}");
     }
+    assert!(!help.contains("oauth2auth"), "it could not be asked about a token: {help}");
 }

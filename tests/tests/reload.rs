@@ -2,9 +2,12 @@
 //! files, and nobody notices.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use dmail_tests::authority::{Authority, Certificate};
 use dmail_tests::login::Way;
 use dmail_tests::server::Server;
 use dmail_tests::site::Site;
@@ -97,4 +100,75 @@ fn the_log_goes_on_in_a_new_file() {
     assert!(fs::read_to_string(&moved).expect("the old one is there").contains(": started "));
     server.stop();
     assert!(logged(&site, "stopped") > 0, "the end is in the new file");
+}
+
+#[test]
+fn new_clients_are_shown_a_renewed_certificate_and_a_bad_one_changes_nothing() {
+    const DIALECTS: [&str; 4] = ["auth-http", "auth-policy", "http", "tcpauth"];
+    let site = Site::nwauth().user("bob", "s3cret");
+    let authority = Authority::new(site.folder(), "ours");
+    let issue = |name| authority.issue(name, &["localhost"]);
+    let Certificate { certificate, key } = issue("server");
+    let tls = format!("certificate={} key={}", certificate.display(), key.display());
+    fs::write(site.home().join("http.secret"), "opensesame\n").expect("room");
+    let options = ["imap=127.0.0.1:143", "", "secret_file=http.secret", ""];
+    let lines = DIALECTS.iter().zip(options);
+    let site = lines.fold(site, |site, (name, options)| {
+        site.set(&format!("dialect {name} 127.0.0.1:0 {options} {tls}"))
+    });
+    let server = site.serve();
+    let are_shown =
+        |wanted: &Certificate| DIALECTS.iter().all(|name| wanted.is_shown_at(server.dialect(name)));
+
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-quiet", "-connect", &server.dialect("tcpauth").to_string()]);
+    openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut openssl = openssl.spawn().expect("openssl is installed");
+    let mut input = openssl.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(openssl.stdout.take().expect("a pipe"));
+    let mut is_answered = || {
+        input.write_all(b"check bob s3cret\n").expect("it reads");
+        let mut answer = String::new();
+        output.read_line(&mut answer).expect("it answers");
+        assert!(answer.starts_with("+OK "), "{answer}");
+    };
+    is_answered();
+
+    let renewed = issue("server");
+    assert!(!are_shown(&renewed), "nobody has asked for it");
+    server.process().signal(Signal::SIGHUP);
+    wait::until("the renewed one is shown", || are_shown(&renewed));
+
+    let (kept, other) = (issue("kept"), issue("other"));
+    fs::copy(&renewed.certificate, &kept.certificate).expect("room");
+    let spoilt = [
+        // A key that is not the certificate's; files that are cut off, or away.
+        (fs::read(&other.certificate).ok(), "server-key.pem"),
+        (Some(b"-----BEGIN".to_vec()), "server-cert.pem holds no certificate"),
+        (None, "server-cert.pem holds no certificate"),
+    ];
+    for (content, problem) in spoilt {
+        let before = logged(&site, "the old one goes on");
+        match content {
+            Some(content) => fs::write(&certificate, content).expect("room"),
+            None => fs::remove_file(&certificate).expect("it is there"),
+        }
+        server.process().signal(Signal::SIGHUP);
+        let all = before + DIALECTS.len();
+        wait::until("it is not taken", || logged(&site, "the old one goes on") == all);
+        assert!(logged(&site, problem) > 0, "{problem}: {}", site.log());
+        assert!(are_shown(&kept), "{problem}");
+    }
+
+    // Certificates do not wait for a configuration that is right.
+    let last = issue("server");
+    let site = site.set("authent_cache many");
+    let _ = site.config();
+    hang_up(&site, &server, "not reloaded; all stays as it was");
+    wait::until("the last one is shown", || are_shown(&last));
+
+    is_answered();
+    input.write_all(b"exit\n").expect("it reads");
+    assert!(openssl.wait().expect("it has run").success());
+    server.stop();
 }

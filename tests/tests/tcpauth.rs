@@ -14,6 +14,7 @@ use dmail_tests::login::Way;
 use dmail_tests::program;
 use dmail_tests::site::Site;
 use dmail_tests::wait;
+use nix::sys::signal::Signal;
 
 const OPEN: &str = "listen 127.0.0.1:0\nsource nwauth\n";
 
@@ -189,6 +190,30 @@ fn tls_shows_each_side_who_the_other_is() {
     running.stop();
     wait::until("the log is written", || daemon.log().contains("stopped"));
     assert!(!daemon.log().contains("s3cret"));
+}
+
+#[test]
+fn a_daemon_shows_new_clients_a_renewed_certificate_and_keeps_it_from_a_bad_one() {
+    let daemon = Daemon::new(
+        "listen 127.0.0.1:0\nsource nwauth\ntls_certificate server-cert.pem\n\
+         tls_key server-key.pem\n",
+    );
+    let authority = Authority::new(daemon.folder(), "ours");
+    let first = authority.issue("server", &["localhost"]);
+    let running = daemon.start();
+    assert!(first.is_shown_at(running.address()));
+    let renewed = authority.issue("server", &["localhost"]);
+    running.signal(Signal::SIGHUP);
+    wait::until("the renewed one is shown", || renewed.is_shown_at(running.address()));
+    let kept = authority.issue("kept", &["localhost"]);
+    fs::copy(&renewed.certificate, &kept.certificate).expect("room");
+    let _ = authority.issue("other", &["localhost"]);
+    fs::copy(daemon.folder().join("other-key.pem"), &renewed.key).expect("room");
+    running.signal(Signal::SIGHUP);
+    wait::until("it is not taken", || daemon.log().contains("the old one goes on"));
+    assert!(daemon.log().contains("server-key.pem"), "{}", daemon.log());
+    assert!(kept.is_shown_at(running.address()));
+    running.stop();
 }
 
 #[test]

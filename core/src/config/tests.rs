@@ -282,6 +282,11 @@ fn contradictions_are_errors() {
             "8:9: error: users of the same name in b.example and in a.example would share \
              a drop file; give each domain a folder of its own, or set: drop_prefix true",
         ),
+        (
+            "dialect http unix:a certificate=/a.pem key=/a.key",
+            "6:9: warning: a unix socket has no TLS: `certificate=` and `key=` have no effect; \
+             take both away, or listen on an address and a port",
+        ),
     ];
     for (lines, expected) in rows {
         assert_eq!(said(lines), [*expected], "{lines}");

@@ -13,18 +13,12 @@ use dmail_http::{Asker, ByAddress, Config, Key, Server};
 use dmail_net::{Limits, Shutdown};
 use tokio_rustls::TlsAcceptor;
 
-use super::tls;
 use crate::failure::Failure;
 use crate::listen::Listener;
 use crate::live::Live;
 
-/// Whoever serves one of them, and its TLS.
-pub(super) struct Servant {
-    server: Kind,
-    tls: Option<TlsAcceptor>,
-}
-
-enum Kind {
+/// Whoever serves one of them.
+pub(super) enum Servant {
     AuthHttp(Arc<Server<AuthHttp>>),
     AuthPolicy(Arc<Server<AuthPolicy>>),
     Api(Arc<Server<Api>>),
@@ -47,30 +41,33 @@ impl Servant {
         let words = line.dialect.http();
         let key = words.and_then(|words| words.secret_file.as_deref());
         let key = key.map(|file| read_key(line, file)).transpose()?;
-        let server = match &line.dialect {
+        Ok(match &line.dialect {
             Dialect::AuthHttp(words) => {
                 let service = AuthHttp::new(asker, auth_http_options(words, key));
-                Kind::AuthHttp(Server::new(service, config))
+                Self::AuthHttp(Server::new(service, config))
             }
             Dialect::AuthPolicy(_) => {
                 let guesses = Arc::clone(live) as Arc<dyn Guesses>;
-                Kind::AuthPolicy(Server::new(AuthPolicy::new(guesses, key), config))
+                Self::AuthPolicy(Server::new(AuthPolicy::new(guesses, key), config))
             }
             _ => {
                 let service = line.service.unwrap_or(Service::Line);
-                Kind::Api(Server::new(Api::new(asker, check::Options { key, service }), config))
+                Self::Api(Server::new(Api::new(asker, check::Options { key, service }), config))
             }
-        };
-        Ok(Self { server, tls: tls::acceptor(line)? })
+        })
     }
 
     /// Serves until it is asked to stop.
-    pub(super) async fn serve(self, listener: Listener, shutdown: Shutdown) {
-        let Self { server, tls } = self;
-        match server {
-            Kind::AuthHttp(server) => serve(server, listener, tls, shutdown).await,
-            Kind::AuthPolicy(server) => serve(server, listener, tls, shutdown).await,
-            Kind::Api(server) => serve(server, listener, tls, shutdown).await,
+    pub(super) async fn serve(
+        self,
+        listener: Listener,
+        tls: Option<TlsAcceptor>,
+        shutdown: Shutdown,
+    ) {
+        match self {
+            Self::AuthHttp(server) => serve(server, listener, tls, shutdown).await,
+            Self::AuthPolicy(server) => serve(server, listener, tls, shutdown).await,
+            Self::Api(server) => serve(server, listener, tls, shutdown).await,
         }
     }
 }

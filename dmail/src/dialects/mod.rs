@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   dialect NAME ADDRESS …  ──▶ Listener ──▶ servant ──▶ the gateway of the moment
-//!        SIGHUP: lines that are gone are closed, new ones are opened
+//!        SIGHUP: lines that are gone are closed, new ones are opened, and
+//!        those that stay read their certificates again
 //! ```
 
 mod http;
@@ -17,6 +18,7 @@ use dmail_core::config::{DialectLine, Settings};
 use dmail_dialects::dovecot::Logins;
 use dmail_dialects::policy::{Limits, Policy, Rules};
 use dmail_net::Shutdown;
+use dmail_tcpauth::settings::ServerTls;
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
@@ -103,6 +105,7 @@ fn domains(settings: &Settings) -> Vec<Domain> {
 /// One line that is served.
 struct Served {
     line: DialectLine,
+    tls: Option<ServerTls>,
     stop: Shutdown,
     /// Ends when the socket is closed.
     listening: JoinHandle<()>,
@@ -118,7 +121,8 @@ impl Dialects {
             .into_iter()
             .partition(|served| lines.iter().any(|line| line.is_same_as(&served.line)));
         self.served = kept;
-        for Served { line, stop, listening } in gone {
+        self.renew_certificates();
+        for Served { line, stop, listening, .. } in gone {
             tracing::info!(service = line.name(), address = %line.on, "no longer served");
             listen::remove_file(&line.on);
             stop.ask();
@@ -137,6 +141,12 @@ impl Dialects {
         }
     }
 
+    /// Reads the certificates of all lines again, each of which stays as it is if
+    /// its files are wrong.
+    pub(crate) fn renew_certificates(&self) {
+        self.served.iter().filter_map(|served| served.tls.as_ref()).for_each(ServerTls::renew);
+    }
+
     /// The policy, to show and to forget what was sent.
     pub(crate) fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.shared.policy)
@@ -153,11 +163,13 @@ impl Dialects {
         listener: Listener,
         settings: &Settings,
     ) -> Result<(), Failure> {
+        let tls = tls::open(&line)?;
         let servant = Servant::new(&line, settings, &self.shared)?;
         listener.note(line.name());
         let stop = self.shutdown.part();
-        let listening = tokio::spawn(servant.serve(listener, stop.clone()));
-        self.served.push(Served { line, stop, listening });
+        let acceptor = tls.as_ref().map(ServerTls::acceptor);
+        let listening = tokio::spawn(servant.serve(listener, acceptor, stop.clone()));
+        self.served.push(Served { line, tls, stop, listening });
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use dmail_net::{Limits, Shutdown};
 use tokio_rustls::TlsAcceptor;
 
 use super::noted::Noted;
-use super::{Shared, http, tls};
+use super::{Shared, http};
 use crate::failure::Failure;
 use crate::listen::Listener;
 
@@ -39,8 +39,8 @@ static CONNECTIONS: AtomicU32 = AtomicU32::new(1);
 pub(super) enum Servant {
     /// A session of the dialect on each connection.
     Sessions(Arc<serve::Server>),
-    /// Our own protocol, and its TLS.
-    Tcpauth(Arc<dmail_tcpauth::Server>, Option<TlsAcceptor>),
+    /// Our own protocol.
+    Tcpauth(Arc<dmail_tcpauth::Server>),
     /// One of those over HTTP.
     Http(http::Servant),
 }
@@ -123,7 +123,7 @@ impl Servant {
                 let server = dmail_tcpauth::Server::new(config, Arc::new(noted));
                 let told: Weak<dmail_tcpauth::Server> = Arc::downgrade(&server);
                 gateway.watch(told);
-                return Ok(Self::Tcpauth(server, tls::acceptor(line)?));
+                return Ok(Self::Tcpauth(server));
             }
             Dialect::AuthHttp(_) | Dialect::AuthPolicy(_) | Dialect::Http(_) => {
                 return http::Servant::new(line, limits, allow, &shared.live).map(Self::Http);
@@ -139,19 +139,24 @@ impl Servant {
     }
 
     /// Serves until it is asked to stop. The sessions go on after that.
-    pub(super) async fn serve(self, listener: Listener, shutdown: Shutdown) {
+    pub(super) async fn serve(
+        self,
+        listener: Listener,
+        tls: Option<TlsAcceptor>,
+        shutdown: Shutdown,
+    ) {
         match (self, listener) {
-            (Self::Http(servant), listener) => servant.serve(listener, shutdown).await,
+            (Self::Http(servant), listener) => servant.serve(listener, tls, shutdown).await,
             (Self::Sessions(server), Listener::Tcp(listener)) => {
                 server.serve_tcp(listener, shutdown).await;
             }
             (Self::Sessions(server), Listener::Unix(listener, _)) => {
                 server.serve_unix(listener, shutdown).await;
             }
-            (Self::Tcpauth(server, tls), Listener::Tcp(listener)) => {
+            (Self::Tcpauth(server), Listener::Tcp(listener)) => {
                 server.serve_tcp(listener, tls, shutdown).await;
             }
-            (Self::Tcpauth(server, _), Listener::Unix(listener, _)) => {
+            (Self::Tcpauth(server), Listener::Unix(listener, _)) => {
                 server.serve_unix(listener, shutdown).await;
             }
         }

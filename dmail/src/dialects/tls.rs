@@ -1,20 +1,20 @@
 //! TLS of the dialects that have it.
 
-use dmail_core::config::DialectLine;
-use tokio_rustls::TlsAcceptor;
+use dmail_core::config::{DialectLine, ListenOn};
+use dmail_tcpauth::settings::ServerTls;
 
 use crate::failure::Failure;
 
-/// Whoever makes TLS of the connections of `line`, if it names a certificate.
+/// What makes TLS of the connections of `line`, if it names a certificate. A
+/// unix socket has none.
 ///
 /// # Errors
 ///
 /// If a file that it names cannot be used.
-pub(super) fn acceptor(line: &DialectLine) -> Result<Option<TlsAcceptor>, Failure> {
-    let Some(files) = line.dialect.tls() else { return Ok(None) };
-    let config = dmail_tcpauth::settings::server_tls(&files.certificate, &files.key);
-    let config = config.map_err(|error| {
+pub(super) fn open(line: &DialectLine) -> Result<Option<ServerTls>, Failure> {
+    let (Some(files), ListenOn::Tcp(_)) = (line.dialect.tls(), &line.on) else { return Ok(None) };
+    let opened = ServerTls::open(&files.certificate, &files.key);
+    opened.map(Some).map_err(|error| {
         Failure::Other(format!("{}: TLS of {}: {error}", line.on.blame(), line.name()))
-    })?;
-    Ok(Some(TlsAcceptor::from(config)))
+    })
 }

@@ -21,6 +21,7 @@ use std::fmt;
 use std::time::Duration;
 
 use dmail_core::{Account, Verdict};
+use dmail_net::log;
 
 use crate::ask::Asker;
 use crate::key::Key;
@@ -77,15 +78,7 @@ impl AuthHttp {
             Entry::Mechanism => Reply::Mechanism,
             Entry::Anonymous => self.pass_anonymous().await,
             Entry::Unusable(why, origin) => {
-                tracing::info!(
-                    service = %origin.service,
-                    dialect = origin.dialect,
-                    client = origin.client.map(tracing::field::display),
-                    transport = origin.transport.name(),
-                    reason = "bad-input",
-                    text = %why,
-                    "login refused"
-                );
+                log::not_asked(None, origin, why);
                 Reply::Wrong
             }
             Entry::Password(request) => match self.asker.ask(request).await {

@@ -15,7 +15,9 @@ mod openapi;
 
 use std::fmt;
 
-use dmail_core::{AuthRequest, Service as Through, Username, Verdict};
+use dmail_core::sasl::{self, Credentials};
+use dmail_core::{AuthRequest, Origin, Secret, Service as Through, Username, Verdict};
+use dmail_net::log;
 use serde::de::DeserializeOwned;
 
 use crate::ask::Asker;
@@ -153,12 +155,7 @@ impl Service for Api {
             Route::Check => {
                 let body: CheckBody = self.parse(&request.body)?;
                 let origin = body.origin(self.options.service);
-                match (Username::parse(body.user.as_bytes()), body.password.0) {
-                    (Ok(user), secret) if !secret.is_empty() => {
-                        Some(AuthRequest::check(user, secret, origin))
-                    }
-                    _ => None,
-                }
+                check(&body.user, body.password.0, origin)
             }
             Route::Lookup | Route::OpenApi => {
                 let body: LookupBody = self.parse(&request.body)?;
@@ -197,6 +194,20 @@ impl Service for Api {
 
     fn refuse(&self, status: Status, why: &str) -> Response {
         Self::json(status, &ErrorBody::new(status, why))
+    }
+}
+
+/// The question whether `secret` is the password of the user called `name`.
+/// `None`, and a line of the log, if nobody can be asked.
+fn check(name: &str, secret: Secret, origin: Origin) -> Option<AuthRequest> {
+    let user = sasl::login_name(name.as_bytes(), Username::MAX_BYTES);
+    let named = user.clone().ok();
+    match (Credentials { user, secret }).usable() {
+        Ok((user, secret)) => Some(AuthRequest::check(user, secret, origin)),
+        Err(why) => {
+            log::not_asked(named.as_ref(), &origin, &why);
+            None
+        }
     }
 }
 

@@ -18,12 +18,12 @@ use dmail_core::config::{
 use dmail_core::pattern::AddressList;
 use dmail_core::{Domain, Secret};
 use dmail_net::Limits;
-use tokio_rustls::TlsAcceptor;
 
 pub use load::load_daemon;
 
 use super::introduction;
 use super::kind::{SourceWords, source};
+use super::server_tls::ServerTls;
 use crate::server::Config;
 
 dmail_core::settings! {
@@ -86,7 +86,8 @@ dmail_core::settings! {
             example: "shared_secret correct-horse-battery-staple";
 
         /// The certificate of the daemon and those of its authorities, as PEM.
-        /// With it, TCP is served with TLS only.
+        /// With it, TCP is served with TLS only. After a renewal send SIGHUP:
+        /// new clients are shown the new one.
         certificate: Option<PathBuf> = optional("tls_certificate", path()),
             default: Nothing("no TLS, passwords are sent in clear text"),
             example: "tls_certificate /etc/dmail/auth.pem";
@@ -168,7 +169,8 @@ pub const TCPAUTHSVR_CONF: Vocabulary = Vocabulary {
     file: "tcpauthsvr.conf",
     introduction: introduction!(
         "`tcpauthsvr.conf` is what the daemon `dmail tcpauthsvr` is started with. Changes take \
-         effect at a restart; SIGHUP opens the log anew.\n"
+         effect at a restart; SIGHUP opens the log anew and reads the certificate and its key \
+         again.\n"
     ),
     groups: &[
         ListenSettings::GROUP,
@@ -200,7 +202,7 @@ pub struct DaemonSettings {
     /// Folders and log.
     pub log: LogSettings,
     /// TLS, for the TCP sockets.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<ServerTls>,
 }
 
 impl DaemonSettings {

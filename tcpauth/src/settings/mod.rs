@@ -3,11 +3,11 @@
 mod client;
 mod daemon;
 mod kind;
+mod server_tls;
 mod tls;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 
 pub use client::{TCPAUTH_INI, check_client, load_client};
 pub use daemon::{
@@ -15,6 +15,7 @@ pub use daemon::{
     load_daemon,
 };
 pub use kind::SourceWords;
+pub use server_tls::ServerTls;
 pub use tls::TlsError;
 
 /// The first words of both manuals, after what the file is for.
@@ -24,15 +25,6 @@ macro_rules! introduction {
     };
 }
 use introduction;
-
-/// TLS for a server of ours that asks its clients for no certificate.
-///
-/// # Errors
-///
-/// Names the file that cannot be used.
-pub fn server_tls(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, TlsError> {
-    tls::server(certificate, key, None, false)
-}
 
 /// The permission bits of a file.
 fn mode(file: &Path) -> Option<u32> {

@@ -82,6 +82,10 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
         ("{}tls_certificate none.pem\ntls_key good.key\n", "none.pem holds no certificate"),
         ("{}tls_certificate good.pem\ntls_key bad.pem\n", "bad.pem holds no private key"),
         ("{}tls_client_ca good.pem\n", "without TLS"),
+        (
+            "listen unix:x\nsource nwauth\ntls_certificate good.pem\ntls_key good.key\n",
+            "tcpauthsvr.conf:3:17: warning: `tls_certificate` has no effect",
+        ),
         ("listen 2110\nsource nwauth\n", "clear text"),
     ];
     for (text, expected) in rows {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore};
 
 /// Why there can be no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -43,32 +42,6 @@ pub enum TlsError {
     Roots(String),
 }
 
-/// TLS for the daemon. With `client_ca`, clients may show a certificate of it,
-/// and with `required` they must.
-pub(super) fn server(
-    certificate: &Path,
-    key: &Path,
-    client_ca: Option<&Path>,
-    required: bool,
-) -> Result<Arc<ServerConfig>, TlsError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the suites of the default versions");
-    let builder = match client_ca {
-        None => builder.with_no_client_auth(),
-        Some(file) => {
-            let roots = Arc::new(roots(file)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-            let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
-            let verifier = verifier.build().map_err(|error| TlsError::Roots(error.to_string()))?;
-            builder.with_client_cert_verifier(verifier)
-        }
-    };
-    let config = builder.with_single_cert(certificates(certificate)?, private_key(key)?);
-    config.map(Arc::new).map_err(|why| pair(certificate, key, why))
-}
-
 /// TLS for a client that trusts `ca`, or else what this machine trusts, and
 /// shows a certificate if it has one.
 pub(super) fn client(
@@ -92,11 +65,11 @@ pub(super) fn client(
     Ok(Arc::new(config))
 }
 
-fn pair(certificate: &Path, key: &Path, why: rustls::Error) -> TlsError {
+pub(super) fn pair(certificate: &Path, key: &Path, why: rustls::Error) -> TlsError {
     TlsError::Pair { certificate: certificate.to_owned(), key: key.to_owned(), why }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let wrong = |why: String| TlsError::Certificate { file: file.to_owned(), why };
     let read = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
     let found: Result<Vec<_>, _> = read.collect();
@@ -104,12 +77,12 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if found.is_empty() { Err(wrong("there is none in it".into())) } else { Ok(found) }
 }
 
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_file(file)
         .map_err(|error| TlsError::Key { file: file.to_owned(), why: error.to_string() })
 }
 
-fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
+pub(super) fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
         roots.add(certificate).map_err(|error| TlsError::Certificate {

@@ -24,6 +24,15 @@ pub(in super::super) fn dialects(
                 given.clash(place, &message, first, "taken here");
             }
         }
+        let has_tls = line.dialect.tls().is_some();
+        if has_tls && matches!(line.on, ListenOn::Unix(_)) {
+            given.report_at(
+                Warning,
+                place,
+                "a unix socket has no TLS: `certificate=` and `key=` have no effect",
+                "take both away, or listen on an address and a port",
+            );
+        }
         if let ListenOn::Tcp(listen) = &line.on {
             if let Some(port) = ports.iter().find(|port| port.collides_with(listen)) {
                 let message = format!("`{}` has the same port, {port}", port.setting);
@@ -41,7 +50,6 @@ pub(in super::super) fn dialects(
                 let message = "over TCP nobody can prove who may change accounts";
                 given.report_at(Error, place, message, "use unix:FILE, or `dmail tcpauthsvr`");
             }
-            let has_tls = line.dialect.tls().is_some();
             if !listen.is_loopback() && !has_tls && sends_passwords(&line.dialect) {
                 given.report_at(
                     Warning,

@@ -127,7 +127,8 @@ pub(super) const OPTIONS: &[OptionRow] = &[
         name: "certificate",
         of: OVER_TLS,
         value: "/etc/ssl/mail.pem",
-        meaning: "The file of a certificate (PEM): a TCP socket speaks TLS then.",
+        meaning: "The file of a certificate (PEM): a TCP socket speaks TLS then. After a renewal \
+                  send SIGHUP: new clients are shown the new one.",
     },
     OptionRow {
         name: "key",

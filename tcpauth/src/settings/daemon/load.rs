@@ -6,9 +6,9 @@ use std::path::Path;
 use dmail_core::config::{
     self, CacheSettings, Given, ListenOn, Loaded, ModuleSettings, NwauthSettings, Severity,
 };
-use tokio_rustls::TlsAcceptor;
 
-use super::super::tls::{self, TlsError};
+use super::super::server_tls::ServerTls;
+use super::super::tls::TlsError;
 use super::super::{mode, mode_and_owner};
 use super::{
     BaseSettings, DaemonSettings, GuardSettings, ListenSettings, LogSettings, TCPAUTHSVR_CONF,
@@ -77,11 +77,19 @@ fn check_base(base: &BaseSettings, module: &ModuleSettings, given: &mut Given<'_
 }
 
 fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given<'_>) {
-    let mut tcp = listen.listen.iter().filter_map(|on| match on {
+    let tcp = listen.listen.iter().filter_map(|on| match on {
         ListenOn::Tcp(listen) => Some(listen),
         ListenOn::Unix(_) => None,
     });
-    let is_open = guard.certificate.is_none() && tcp.any(|listen| !listen.is_loopback());
+    if guard.certificate.is_some() && tcp.clone().next().is_none() {
+        given.report(
+            Severity::Warning,
+            &["tls_certificate"],
+            "`tls_certificate` has no effect: a unix socket has no TLS",
+            "take it away with its `tls_key`, or listen on an address and a port",
+        );
+    }
+    let is_open = guard.certificate.is_none() && tcp.clone().any(|listen| !listen.is_loopback());
     if is_open {
         given.report(
             Severity::Warning,
@@ -110,7 +118,7 @@ fn check_guard(listen: &ListenSettings, guard: &GuardSettings, given: &mut Given
     }
 }
 
-fn build_tls(guard: &GuardSettings, given: &mut Given<'_>) -> Option<TlsAcceptor> {
+fn build_tls(guard: &GuardSettings, given: &mut Given<'_>) -> Option<ServerTls> {
     let (certificate, key) = match (&guard.certificate, &guard.key) {
         (Some(certificate), Some(key)) => (certificate, key),
         (None, None) => {
@@ -133,8 +141,8 @@ fn build_tls(guard: &GuardSettings, given: &mut Given<'_>) -> Option<TlsAcceptor
     };
     given.guard_key("tls_key", key, mode_and_owner(key));
     let ca = guard.client_ca.as_deref();
-    match tls::server(certificate, key, ca, guard.require_certificate) {
-        Ok(config) => Some(TlsAcceptor::from(config)),
+    match ServerTls::with_clients(certificate, key, ca, guard.require_certificate) {
+        Ok(tls) => Some(tls),
         Err(error) => {
             let blamed: &[&str] = match &error {
                 TlsError::Key { .. } => &["tls_key"],
