@@ -63,7 +63,9 @@ fn check(site: &Site, user: &str, token: &str, expected: &str) {
         let expected = match expected {
             "OK" => "OK 1 user=ann".to_owned(),
             "later" => "FAIL 1 code=temp_fail".to_owned(),
-            "disabled" => format!("{refused}; FAIL 1 code=user_disabled"),
+            "disabled" => {
+                format!("{refused}; FAIL 1 code=user_disabled reason=this account is suspended")
+            }
             _ => format!("{refused}; FAIL 1"),
         };
         assert_eq!(said, expected, "{mechanism} {user}");
