@@ -62,17 +62,19 @@ pub fn answered(request: &AuthRequest, answer: &Result<Verdict, Unavailable>) {
 /// Logs a login that no user base can be asked about. `user` is who logs in, if
 /// there could be such a user; nothing of `why` is secret.
 pub fn not_asked(user: Option<&Username>, origin: &Origin, why: &dyn Display) {
-    tracing::info!(
-        service = %origin.service,
-        dialect = origin.dialect,
-        user = user.map(tracing::field::debug),
-        client = origin.client.map(tracing::field::display),
-        transport = origin.transport.name(),
-        session = origin.session.map(tracing::field::display),
-        reason = RejectionKind::BadInput.id(),
-        text = ?why.to_string(),
-        "login refused"
-    );
+    not_passed_on(user, origin, None, RejectionKind::BadInput.id(), &why.to_string());
+}
+
+/// The same for any `reason` (the id of a kind of rejection), of a login that
+/// `server` has sent.
+pub fn not_passed_on(
+    user: Option<&Username>,
+    origin: &Origin,
+    server: Option<String>,
+    reason: &str,
+    text: &str,
+) {
+    refusal(user, origin, None, server, reason, text);
 }
 
 /// Logs what came of a change.
@@ -96,15 +98,27 @@ pub fn changed(change: &Change, outcome: &Result<Outcome, Unavailable>) {
 }
 
 fn refused(request: &AuthRequest, reason: &str, text: &str) {
-    let (user, origin) = (&request.user, &request.origin);
+    refusal(Some(&request.user), &request.origin, shown(request), None, reason, text);
+}
+
+/// The one line of a login that is refused.
+fn refusal(
+    user: Option<&Username>,
+    origin: &Origin,
+    by: Option<&str>,
+    server: Option<String>,
+    reason: &str,
+    text: &str,
+) {
     tracing::info!(
         service = %origin.service,
         dialect = origin.dialect,
-        ?user,
+        user = user.map(tracing::field::debug),
         client = origin.client.map(tracing::field::display),
         transport = origin.transport.name(),
         session = origin.session.map(tracing::field::display),
-        by = shown(request),
+        by,
+        server,
         reason,
         ?text,
         "login refused"

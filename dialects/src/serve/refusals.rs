@@ -5,6 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use dmail_net::log;
 use tokio::time::Instant;
 
 use super::{Manners, asking};
@@ -48,18 +49,7 @@ impl Refusals {
         }
         asking::sign(&mut refused.origin, manners);
         let Refused { user, origin, reason, text } = refused;
-        tracing::info!(
-            service = %origin.service,
-            dialect = origin.dialect,
-            user = user.as_ref().map(tracing::field::debug),
-            client = origin.client.map(tracing::field::display),
-            transport = origin.transport.name(),
-            session = origin.session.map(tracing::field::display),
-            server = server(),
-            reason,
-            ?text,
-            "login refused"
-        );
+        log::not_passed_on(user.as_ref(), &origin, server(), reason, &text);
     }
 
     /// Takes a line, if one is left.
