@@ -133,15 +133,16 @@ impl Dialect {
         Self::start_with(number, &format!("{SILENT}{line}"), listens)
     }
 
-    /// The same for lines of which one is on the unix socket `name`.
+    /// The same for lines of which one is on the unix socket `file`, named from
+    /// the folder of the installation.
     pub(crate) fn start_on(
         number: usize,
         lines: &str,
-        name: &str,
+        file: impl AsRef<Path>,
         logs: bool,
     ) -> Result<Self, Failure> {
         let level = if logs { "" } else { SILENT };
-        let listens = |home: &Path| UnixStream::connect(home.join(name)).is_ok();
+        let listens = |home: &Path| UnixStream::connect(home.join(&file)).is_ok();
         Self::start_with(number, &format!("{level}{lines}"), listens)
     }
 

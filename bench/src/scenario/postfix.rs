@@ -15,7 +15,7 @@ use crate::failure::{Failure, Wrong};
 use crate::load::{Client, Sample, drive, one_thread};
 use crate::measure::Server;
 use crate::peer::{Dovecot, Postfix};
-use crate::program::{PASSWORD, Passwords, Program, Users};
+use crate::program::{Dialect, PASSWORD};
 use crate::report::Report;
 
 pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
@@ -25,13 +25,12 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
         return Ok(());
     };
     let (ours, theirs) = (postfix.path("dmail"), postfix.path("dovecot"));
-    let users = Users { number: CLEAR_USERS, messages: 0, passwords: Passwords::Clear };
     let settings = format!(
         "authent_cache 20000\nauthent_cache_fresh 1h\n\
          dialect dovecot-auth unix:{} mode=666\n",
         ours.display()
     );
-    let program = Program::start_with(users, &settings)?;
+    let program = Dialect::start_on(CLEAR_USERS, &settings, &ours, false)?;
     let Some(dovecot) = Dovecot::start_at(CLEAR_USERS, &theirs)? else {
         report.note("Skipped: Dovecot is not installed.");
         return Ok(());
@@ -47,7 +46,7 @@ pub(super) fn run(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     report.contest("Postfix asks dmail", "Postfix asks Dovecot's auth", &contest);
     report
         .note("Server CPU is that of the one who is asked; Postfix takes most of both processors.");
-    program.stop()
+    Ok(())
 }
 
 fn turn(server: SocketAddr, pids: Vec<u32>, time: Duration) -> Result<Sample, Failure> {
