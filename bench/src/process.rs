@@ -13,6 +13,17 @@ use crate::measure::children_of;
 /// How long a program may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Looks until there is something to see; `None` if there is nothing for long.
+pub(crate) fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let late = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            None if Instant::now() < late => std::thread::sleep(Duration::from_millis(5)),
+            seen => return seen,
+        }
+    }
+}
+
 /// A running program. It is asked to stop when dropped, and killed if it does
 /// not.
 #[derive(Debug)]
@@ -56,20 +67,17 @@ impl Process {
         &mut self,
         mut ready: impl FnMut() -> Option<T>,
     ) -> Result<T, Failure> {
-        let late = Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = ready() {
-                return Ok(found);
+        let name = self.name;
+        let seen = patiently(|| match ready() {
+            Some(found) => Some(Ok(found)),
+            None => {
+                let status = self.ended()?;
+                Some(Err(Failure::Program(format!("{name} ended at once: {status}"))))
             }
-            let name = self.name;
-            if let Some(status) = self.ended() {
-                return Err(Failure::Program(format!("{name} ended at once: {status}")));
-            }
-            if Instant::now() > late {
-                return Err(Failure::Program(format!("{name} does not answer after {PATIENCE:?}")));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        });
+        seen.unwrap_or_else(|| {
+            Err(Failure::Program(format!("{name} does not answer after {PATIENCE:?}")))
+        })
     }
 
     /// Waits until `is_ready`.
@@ -85,11 +93,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let late = Instant::now() + PATIENCE;
         let pid = i32::try_from(self.pid()).map(Pid::from_raw);
-        let asked = pid.is_ok_and(|pid| kill(pid, Signal::SIGTERM).is_ok());
-        while asked && Instant::now() < late && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(5));
+        if pid.is_ok_and(|pid| kill(pid, Signal::SIGTERM).is_ok()) {
+            patiently(|| (!matches!(self.child.try_wait(), Ok(None))).then_some(()));
         }
         // Nothing happens if it has ended.
         let _ = self.child.kill();

@@ -7,7 +7,6 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,10 +15,8 @@ use tempfile::TempDir;
 use super::{installed, text};
 use crate::failure::Failure;
 use crate::measure::children_of;
+use crate::process::patiently;
 use crate::program::folder;
-
-/// How long it may take to start, and to stop.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running saslauthd; dropping it ends it.
 #[derive(Debug)]
@@ -55,12 +52,8 @@ impl Saslauthd {
             return Err(Failure::Program(format!("saslauthd ended at once: {started}")));
         }
         let (socket, number) = (home.path().join("mux"), home.path().join("saslauthd.pid"));
-        let late = Instant::now() + PATIENCE;
-        while UnixStream::connect(&socket).is_err() {
-            if Instant::now() > late {
-                return Err(Failure::Program("saslauthd does not answer".to_owned()));
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        if patiently(|| UnixStream::connect(&socket).ok()).is_none() {
+            return Err(Failure::Program("saslauthd does not answer".to_owned()));
         }
         let number = fs::read_to_string(number).map_err(Failure::system("read saslauthd.pid"))?;
         let number = number.trim().parse().map_err(|_| {
@@ -80,12 +73,9 @@ impl Saslauthd {
 
 impl Drop for Saslauthd {
     fn drop(&mut self) {
-        let late = Instant::now() + PATIENCE;
-        // It is nobody's child, so it is gone when there is no such process.
-        let mut alive = kill(self.process, Signal::SIGTERM).is_ok();
-        while alive && Instant::now() < late {
-            std::thread::sleep(Duration::from_millis(20));
-            alive = kill(self.process, None).is_ok();
+        if kill(self.process, Signal::SIGTERM).is_ok() {
+            // It is nobody's child, so it is gone when there is no such process.
+            patiently(|| kill(self.process, None).err());
         }
     }
 }
